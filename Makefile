@@ -1,0 +1,92 @@
+# One command each. `make` alone lists them; CI runs `make test` and nothing of its own.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+VIEWER := pushgateway-bridge/viewer
+VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
+SOURCES := exporter/src pushgateway-bridge/src grafana stack tests bench
+
+.PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
+	format golden dashboards lock bench clean
+
+help: ## list the commands
+	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) viewer ## put host-exporter and pushgateway-bridge into .venv/bin
+
+$(STAMP): requirements/bootstrap.lock requirements/dev.lock exporter/pyproject.toml pushgateway-bridge/pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing: install Python 3.11 or later (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11: name a newer one with 'make PYTHON=python3.12 ...'" >&2; exit 1; }
+	@echo "installing into $(VENV) (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock requirements/bootstrap.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e exporter -e pushgateway-bridge
+	@touch $@
+
+# Without npm everything else works; /dashboard then says how to get the page.
+viewer: $(STAMP)
+	@$(BIN)/python -m stack viewer
+
+up: install ## start the stack (Docker if it runs here, else plain processes) and print where to look
+	@$(BIN)/python -m stack up
+
+down: ## end what 'make up' started; data stays
+	@test -x $(BIN)/python || { echo "nothing to end: 'make up' has not been run here"; exit 0; }; $(BIN)/python -m stack down
+
+reset: ## the same, and delete the data
+	@test -x $(BIN)/python || { echo "nothing to reset: 'make up' has not been run here"; exit 0; }; $(BIN)/python -m stack reset
+
+status: ## one line per part
+	@test -x $(BIN)/python || { echo "not running: 'make up' has not been run here"; exit 1; }; $(BIN)/python -m stack status
+
+logs: ## follow the logs of every part
+	@test -x $(BIN)/python || { echo "no logs: 'make up' has not been run here"; exit 1; }; $(BIN)/python -m stack logs
+
+test: check test-stack test-browser ## everything CI runs: check, then the real stack, then the browser
+
+check: install ## quick: format, lint, types, import layers, locks, unit tests
+	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "make: run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q -m "not stack and not browser" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+test-stack: install ## the real Prometheus and Alertmanager with our two servers
+	@$(BIN)/python -m stack tools
+	@$(BIN)/python -m pytest -q -m stack $(PYTEST_ARGS)
+
+test-browser: install ## pages in a real headless Chromium
+	@$(BIN)/python -m stack tools browser
+	@$(BIN)/python -m pytest -q -m browser $(PYTEST_ARGS)
+
+test-compose: install ## build the images and start docker-compose.yml for real with podman (root, Debian; minutes)
+	@$(BIN)/python -m pytest -q tests/compose $(PYTEST_ARGS)
+
+format: install ## format the sources
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix --quiet $(SOURCES)
+
+golden: install ## rewrite golden files from what the code gives now; read the diff
+	@$(BIN)/python -m pytest -q -m "not stack and not browser" --update-golden
+
+dashboards: install ## write grafana/dashboards/*.json from their Python sources
+	@cd grafana && ../$(BIN)/python -m telemetry_dashboards
+
+lock: ## renew requirements/*.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/bootstrap.in -o requirements/bootstrap.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/dev.in exporter/pyproject.toml pushgateway-bridge/pyproject.toml -o requirements/dev.lock
+	@for part in exporter pushgateway-bridge; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$part/pyproject.toml -c requirements/dev.lock -o requirements/$$part.lock; done
+
+bench: ## compare with peers (comes with the bench folder's first table)
+	@echo "make bench: no comparison is here yet; the first tables come with the bridge core and the exporter"
+
+clean: ## delete what was built and installed here, but no data
+	@rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(VIEWER)/node_modules $(VIEWER_DIST)

@@ -1,0 +1,1 @@
+"""A host's metrics under node_exporter's names."""

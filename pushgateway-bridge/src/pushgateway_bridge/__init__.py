@@ -1,0 +1,1 @@
+"""Turns pushed JSON into Prometheus metrics, on disk before it answers."""

@@ -1,0 +1,1 @@
+"""Starts, watches and ends the stack on this machine: what `make up` and its sisters run."""
