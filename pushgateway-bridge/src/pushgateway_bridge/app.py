@@ -1,0 +1,322 @@
+"""The one composition root: builds the parts, starts and stops them in order.
+
+Start: configuration, journal, listen (everything that needs the state answers 503), replay, ready. Stop in the
+reverse: stop listening, finish running pushes, write a checkpoint, close the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import ipaddress
+import logging
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pushgateway_bridge.config import Config, split_address
+from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.dialects.pixeltracker import html_page
+from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.journal.recent import RecentTable, read_recent
+from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.selfmetrics import SelfMetrics
+from pushgateway_bridge.state.store import DialectDefaults, Store
+from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
+from pushgateway_bridge.web.health import health_router
+from pushgateway_bridge.web.pages import pages_router
+from pushgateway_bridge.web.paths import LenientPaths
+from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
+from pushgateway_bridge.web.push import push_router
+from pushgateway_bridge.web.scrape import scrape_router
+
+logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a thread may hold the interpreter. With Python's 5 ms, pushes wait that long for a scrape's gzip."""
+SHUTDOWN_SECONDS = 10
+"""How long running requests may take to finish when the bridge stops."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class StateMetrics(Collector):
+    """Sizes that are read when a scrape asks."""
+
+    def __init__(self, journal: Journal, store: Store) -> None:
+        self._journal = journal
+        self._store = store
+        self.replay_seconds = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        journal, store = self._journal, self._store
+        yield GaugeMetricFamily("telemetry_series", "Series that are held and shown.", store.series_count)
+        yield GaugeMetricFamily("telemetry_sources", "Jobs and instances that reported.", store.source_count)
+        yield GaugeMetricFamily(
+            "telemetry_journal_size_bytes",
+            "The journal on disk, its write-ahead log included.",
+            journal.size_bytes,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_queued", "Pushes that wait for the next group commit.", journal.queued
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_failed_groups",
+            "Group commits that failed; their pushers were told to send again.",
+            journal.failed_groups,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_replay_seconds",
+            "Time the replay of the journal took when the bridge started.",
+            self.replay_seconds,
+        )
+
+
+class Bridge:
+    """The parts of one bridge, and their life."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._clock = SystemClock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.version = importlib.metadata.version("pushgateway-bridge")
+        self.failure: Exception | None = None
+        """Why the bridge stops by itself, if it does."""
+        self.metrics = SelfMetrics(self.version, DIALECTS)
+        defaults = {
+            name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
+            for name, dialect in DIALECTS.items()
+        }
+        self.store = Store(defaults, self._clock.monotonic)
+        self.journal = Journal(
+            Path(config.journal.directory),
+            clock_ms=self._clock.now_ms,
+            recent=RecentTable(config.journal.recent_entries, config.journal.recent_age_seconds),
+            on_commit=self._count_commit,
+            on_discard=self.store.discard_reserved,
+            on_fatal=self._fail,
+        )
+        self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock)
+        self._state_metrics = StateMetrics(self.journal, self.store)
+        self.metrics.add(self._state_metrics)
+        self.server: uvicorn.Server | None = None
+
+    def _count_commit(self, seconds: float, records: int) -> None:
+        self.metrics.commit_duration.observe(seconds)
+        self.metrics.records.inc(records)
+
+    def _fail(self, error: Exception) -> None:
+        """End the process: the journal cannot be trusted any more."""
+        logger.error("stopping error=%r", str(error))
+        self.failure = error
+        self.ingest.ready = False
+        if self.server is not None:
+            self.server.should_exit = True
+
+    # Life
+
+    async def start(self) -> None:
+        """Replay the journal, then take pushes."""
+        began = time.perf_counter()
+        records, samples = await asyncio.to_thread(self.ingest.replay)
+        self._state_metrics.replay_seconds = time.perf_counter() - began
+        self.journal.start(asyncio.get_running_loop())
+        self.ingest.ready = True
+        logger.info(
+            "ready records=%d samples=%d sources=%d seconds=%.3f",
+            records,
+            samples,
+            self.store.source_count,
+            self._state_metrics.replay_seconds,
+        )
+
+    async def run_tasks(self) -> None:
+        """Start, then expire and checkpoint until cancelled."""
+        try:
+            await self.start()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.ingest.expire_until_cancelled())
+                interval = self._config.journal.checkpoint_interval_seconds
+                tasks.create_task(self.ingest.checkpoint_until_cancelled(interval))
+        except Exception as error:  # the top of a task: whatever it is, the process must not go on without it
+            logger.exception("stopping")
+            self._fail(error)
+
+    async def stop(self) -> None:
+        """Finish what was accepted and write a checkpoint, so that the next start is quick."""
+        if self.ingest.ready:
+            self.ingest.ready = False
+            await self.ingest.drain()
+            await self.ingest.checkpoint()
+
+    # Web
+
+    def web_app(self) -> ASGIApp:
+        """The HTTP application, its life included."""
+        config, clock = self._config, self._clock
+        client = httpx2.AsyncClient(base_url=config.prometheus.url.rstrip("/"), timeout=TIMEOUT_SECONDS)
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+            task = asyncio.create_task(self.run_tasks())
+            async with client:
+                yield
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                await self.stop()
+
+        app = FastAPI(
+            title="Push bridge",
+            version=self.version,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/api/v1/openapi.json",
+            lifespan=lifespan,
+        )
+        for dialect in DIALECTS.values():
+            app.include_router(push_router(dialect, self.ingest, self.metrics, clock.now_ms))
+        pixeltracker = DIALECTS["pixeltracker"]
+        app.include_router(pixeltracker_router(pixeltracker, self.recent_entries))
+        app.include_router(scrape_router(self.store, self.metrics.registry))
+        app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
+        app.include_router(prometheus_router(client))
+        app.include_router(
+            pages_router(
+                self.version,
+                f"http://{config.web.listen_address}",
+                Path(config.viewer.dashboards_directory),
+                config.grafana.url,
+            )
+        )
+        app.add_exception_handler(404, not_found)
+        return LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
+
+    def recent_entries(self, dialect: str) -> list[bytes]:
+        """The newest entries of *dialect*; reads the journal's file, so it blocks."""
+        journal = self._config.journal
+        oldest_ms = self._clock.now_ms() - round(journal.recent_age_seconds * 1000)
+        return read_recent(self.journal.file, dialect, journal.recent_entries, oldest_ms)
+
+
+class ReadyGate:
+    """Answers 503 to scrapes and reads until the state is whole: half of it would look like a counter reset.
+
+    Pushes are refused by the pipeline, in their dialect's own form; pages need no state.
+    """
+
+    PATHS = ("/metrics", "/api/telemetry", "/pt/api/telemetry")
+
+    def __init__(self, app: ASGIApp, ingest: Ingest) -> None:
+        self._app = app
+        self._ingest = ingest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] == "http"
+            and not self._ingest.ready
+            and scope["method"] in ("GET", "HEAD")
+            and scope["path"] in self.PATHS
+        ):
+            response = Response("The bridge is starting or stopping.\n", 503, {"Retry-After": "1"})
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    """404 in the form of the system whose prefix the path has."""
+    if request.url.path.startswith("/pt/"):
+        page = html_page("Error", f"Cannot {request.method} {request.url.path}")
+        return Response(page, 404, media_type="text/html")
+    detail = error.detail if isinstance(error, HTTPException) else "Not Found"
+    return JSONResponse({"detail": detail}, 404)
+
+
+def serve(config: Config) -> int:
+    """Run a bridge until a signal or a failing disk ends it; return the exit code. Raises StartFailed."""
+    host, port = split_address(config.web.listen_address)
+    refuse_open_by_accident(config, host)
+    listener = bind(host, port, config.web.listen_address)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    bridge = Bridge(config)
+    with contextlib.closing(listener):
+        bridge.journal.open()
+        try:
+            bridge.server = uvicorn.Server(
+                uvicorn.Config(
+                    bridge.web_app(),
+                    loop="uvloop",
+                    http="httptools",
+                    ws="none",
+                    lifespan="on",
+                    access_log=False,
+                    log_config=None,
+                    server_header=False,
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                )
+            )
+            logger.info(
+                "listening address=%s journal=%s", config.web.listen_address, config.journal.directory
+            )
+            bridge.server.run(sockets=[listener])
+        finally:
+            bridge.journal.close()
+    return 1 if bridge.failure is not None else 0
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket. Raises StartFailed naming web.listen_address."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        raise StartFailed(f"web.listen_address {setting}: {error.strerror}") from error
+    return listener
+
+
+def refuse_open_by_accident(config: Config, host: str) -> None:
+    """Raises StartFailed if everybody could push from elsewhere and nobody said so."""
+    if config.access.open_protocols == "allow" or is_loopback(host):
+        return
+    raise StartFailed(
+        f"web.listen_address {config.web.listen_address} is reachable from other machines, and pixeltracker needs "
+        "no token: listen on 127.0.0.1, or set access.open_protocols to allow"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is only reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,133 @@
+"""The command line: flags → Config; exit codes.
+
+0 done, 1 the disk failed while serving, 2 wrong usage, 3 a part could not start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from pushgateway_bridge import app, render_config
+from pushgateway_bridge.config import SECTIONS, Config, environment_name, load, setting_names
+from pushgateway_bridge.errors import StartFailed
+
+START_FAILED: Final = 3
+CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=CONTEXT_SETTINGS)
+@click.version_option(package_name="pushgateway-bridge")
+def main() -> None:
+    r"""Turns the JSON that agents and applications POST into Prometheus metrics, on disk before it answers.
+
+    \b
+    Try it:
+      pushgateway-bridge serve --journal.directory /tmp/journal
+      curl -X POST localhost:10091/api/telemetry -H 'Content-Type: application/json' \\
+        -d '{"name":"my-server","cpuC":8,"cpuL":63}'
+      curl localhost:10091/metrics
+    """
+
+
+def setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A flag for each setting, named ``--section.key``."""
+    for setting in reversed(setting_names()):
+        section, key = setting.split(".")
+        field = next(field for field in msgspec.structs.fields(SECTIONS[section]) if field.name == key)
+        option = click.option(
+            f"--{setting.replace('_', '-')}",
+            setting.replace(".", "__"),
+            metavar="VALUE",
+            help=f"{HELP[setting]} [env {environment_name(setting)}; default {field.default!r}]",
+        )
+        command = option(command)
+    return command
+
+
+HELP: Final = {
+    "web.listen_address": "Host and port to listen on.",
+    "journal.directory": "Folder of the journal; made if it is not there.",
+    "journal.checkpoint_interval_seconds": "Time between checkpoints of the state.",
+    "journal.recent_entries": "Entries a dialect keeps for the reads that its clients know.",
+    "journal.recent_age_seconds": "How long such an entry is shown at most.",
+    "access.open_protocols": "Where protocols without tokens are open: loopback, or allow for everywhere.",
+    "prometheus.url": "Prometheus, for the dashboard page.",
+    "grafana.url": "Grafana as a browser sees it, for the dashboard page's link.",
+    "viewer.dashboards_directory": "Folder of the dashboards, as JSON files.",
+    "log.level": "debug, info, warning or error.",
+}
+
+
+@main.command()
+@click.option(
+    "--config.file", "config_file", type=click.Path(path_type=Path), help="YAML file with the settings."
+)
+@setting_options
+def serve(config_file: Path | None, **flags: Any) -> None:
+    """Take pushes and show them on /metrics."""
+    given = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+    try:
+        config = load(config_file, os.environ, given)
+        configure_logging(config)
+        code = app.serve(config)
+    except StartFailed as error:
+        raise failure(error) from error
+    raise SystemExit(code)
+
+
+@main.command("render-config")
+@click.option(
+    "--template", type=click.Path(path_type=Path), required=True, help="YAML with ${NAME} placeholders."
+)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option(
+    "--env.file", "env_file", type=click.Path(path_type=Path), help="NAME=value lines, if it is there."
+)
+@click.option(
+    "--mode", default="0600", show_default=True, help="Permissions of the file, as it may hold secrets."
+)
+def render_config_command(template: Path, output: Path, env_file: Path | None, mode: str) -> None:
+    """Fill a configuration template from the environment, an env file, and NAME_FILE secrets.
+
+    A list entry that needs a setting which is not there is left out.
+    """
+    try:
+        permissions = int(mode, 8)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"expected an octal number such as 0600, got {mode!r}", param_hint="--mode"
+        ) from error
+    try:
+        text = render_config.render(template.read_text(), render_config.settings_lookup(os.environ, env_file))
+        render_config.write_atomically(output, text, permissions)
+    except StartFailed as error:
+        raise failure(error) from error
+    except OSError as error:
+        raise failure(StartFailed(f"{error.filename}: {error.strerror}")) from error
+
+
+def configure_logging(config: Config) -> None:
+    """One line an event on standard error."""
+    logging.basicConfig(
+        level=config.log.level.upper(), format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
+    )
+    for name in ("uvicorn", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+class StartFailure(click.ClickException):
+    """A part could not start."""
+
+    exit_code = START_FAILED
+
+
+def failure(error: StartFailed) -> click.ClickException:
+    """One line on standard error and exit code 3."""
+    return StartFailure(str(error))

@@ -1,0 +1,1 @@
+"""Families and samples → what a scrape answers with."""

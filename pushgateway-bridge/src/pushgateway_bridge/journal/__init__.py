@@ -1,0 +1,1 @@
+"""The log of accepted pushes on disk: SQLite, one writer thread, group commit."""

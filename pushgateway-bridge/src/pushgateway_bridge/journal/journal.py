@@ -1,0 +1,377 @@
+"""The journal: append, group commit in one writer thread, replay, checkpoint rows, recent entries.
+
+The event loop appends; the writer thread takes all that is queued, commits it in one transaction, which fsyncs
+once, and hands the whole group back to the event loop. When a transaction fails, everything that is queued
+fails with it, since later records may build on earlier ones; then writing goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import apsw
+import msgspec
+
+from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, PushRejected, StartFailed
+from pushgateway_bridge.journal import schema
+from pushgateway_bridge.journal.lock import FolderLock
+from pushgateway_bridge.journal.recent import RecentTable
+from pushgateway_bridge.journal.record import CorruptRecord, decode_change, pack_frame, unpack_frame
+from pushgateway_bridge.model.change import Change
+from pushgateway_bridge.model.family import Family
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME: Final = "journal.db"
+WAL_CHECKPOINT_PAGES: Final = 1000
+"""Pages in the write-ahead log from which the writer copies them into the file between two groups (4 MiB)."""
+MAX_GROUP_ENTRIES: Final = 4096
+FREE_FRAMES_A_GROUP: Final = 64
+"""Frames deleted in one transaction: few enough that nobody waits for it."""
+
+TRANSIENT: Final = (apsw.FullError, apsw.BusyError)
+"""A full disk, and somebody else who writes the file for too long: both pass. After any other error the disk
+cannot be trusted."""
+
+_family_encoder = msgspec.msgpack.Encoder()
+_family_decoder = msgspec.msgpack.Decoder(Family)
+
+
+class Entry:
+    """What one append asks for. All of it is on disk when ``committed`` is called, or none of it."""
+
+    __slots__ = ("committed", "failed", "families", "floor", "recent", "record", "rows")
+
+    def __init__(
+        self,
+        committed: Callable[[int], None],
+        failed: Callable[[PushRejected], None],
+        *,
+        record: bytes | None = None,
+        families: Sequence[Family] = (),
+        recent: tuple[str, bytes] | None = None,
+        rows: Sequence[tuple[int, bytes | None]] = (),
+        floor: int | None = None,
+    ) -> None:
+        self.committed = committed
+        """Called in the event loop with the position of its group commit, in the order of appending."""
+        self.failed = failed
+        """Called in the event loop instead."""
+        self.record = record
+        self.families = families
+        """Families that no record named before."""
+        self.recent = recent
+        """Dialect and JSON of an entry for the compatibility reads."""
+        self.rows = rows
+        """Checkpoint rows to replace; ``None`` deletes."""
+        self.floor = floor
+        """The checkpoint is complete up to here: records at or before this position are not needed any more."""
+
+
+class Loop(Protocol):
+    """What the journal needs of an event loop."""
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> object: ...
+
+
+class Journal:
+    """Open it, replay it, start it, append to it, close it. One process may have a folder open at a time."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock_ms: Callable[[], int],
+        recent: RecentTable,
+        on_commit: Callable[[float, int], None] = lambda _seconds, _records: None,
+        on_discard: Callable[[], None] = lambda: None,
+        on_fatal: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
+        """All callables are called in the event loop.
+
+        *on_commit* is told each transaction's duration and number of records; *on_discard* that everything
+        queued failed, before its pushers are told; *on_fatal* that nothing is known of the disk any more.
+        """
+        self._directory = directory
+        self._clock_ms = clock_ms
+        self._recent = recent
+        self._on_commit = on_commit
+        self._on_discard = on_discard
+        self._on_fatal = on_fatal
+        self._queue: deque[Entry] = deque()
+        # Held while the writer has nothing to do; a plain lock, as a semaphore costs microseconds a push.
+        self._work = threading.Lock()
+        self._work.acquire()
+        self._idle = True
+        self._stopping = False
+        self._broken = False
+        self._resumed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._next_position = 1
+        self._floor = 0
+        self._deleted_through = 0
+        self._wal_pages = 0
+        self.failed_groups = 0
+
+    # Life
+
+    def open(self) -> None:
+        """Lock the folder and open or make the file. Raises StartFailed with a line that names the setting."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self._directory)
+        except OSError as error:
+            raise StartFailed(f"journal.directory {self._directory}: {error.strerror}") from error
+        try:
+            self._connection = self._open_or_set_aside()
+        except (apsw.Error, schema.NewerSchema) as error:
+            self._lock.close()
+            raise StartFailed(f"journal.directory {self._directory}: {error}") from error
+
+    def _open_or_set_aside(self) -> apsw.Connection:
+        try:
+            return self._open_database()
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            self._set_aside(error)
+            return self._open_database()
+
+    def _open_database(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._directory / FILE_NAME))
+        try:
+            connection.set_busy_timeout(5000)
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", "FULL")
+            connection.pragma("wal_autocheckpoint", 0)
+            schema.prepare(connection)
+            self._floor = _number(connection, "SELECT value FROM meta WHERE key = 'floor'")
+            newest = _number(
+                connection,
+                "SELECT max(position) FROM (SELECT position FROM frame UNION ALL SELECT position FROM recent)",
+            )
+            self._next_position = max(newest, self._floor) + 1
+            oldest = _number(connection, "SELECT min(position) FROM frame") or self._next_position
+            self._deleted_through = oldest - 1
+            connection.set_wal_hook(self._note_wal_pages)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _note_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _set_aside(self, error: Exception) -> None:
+        """Move a file that cannot be read out of the way, so that the bridge starts and nothing is deleted."""
+        aside = f"{FILE_NAME}.corrupt-{self._clock_ms()}"
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                (self._directory / f"{FILE_NAME}{suffix}").rename(self._directory / f"{aside}{suffix}")
+        logger.error(
+            "journal corrupt error=%r set_aside=%s starting=empty", str(error), self._directory / aside
+        )
+
+    def start(self, loop: Loop) -> None:
+        """Begin to write what is appended, telling *loop* of each outcome."""
+        self._thread = threading.Thread(
+            target=self._write_until_stopped, args=(loop,), name="journal-writer", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the writer, close the file, free the folder. What is still queued is written, but nobody is told."""
+        self._stopping = True
+        if self._thread is not None:
+            self._resumed.set()
+            if self._idle:
+                self._idle = False
+                self._work.release()
+            self._thread.join()
+        with contextlib.suppress(apsw.Error):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._connection.close()
+        self._lock.close()
+
+    # Reading, before start
+
+    def checkpoint_rows(self) -> Iterator[tuple[int, bytes]]:
+        """Groups and their state, as last checkpointed."""
+        yield from self._connection.execute("SELECT group_id, body FROM checkpoint")
+
+    def families(self) -> Iterator[Family]:
+        """Every family that a record or checkpoint may name."""
+        for (body,) in self._connection.execute("SELECT body FROM family"):
+            yield _family_decoder.decode(body)
+
+    def replay(self) -> Iterator[tuple[int, Change]]:
+        """Records that the checkpoint does not cover, oldest first. What cannot be read is logged and left out."""
+        frames = self._connection.execute(
+            "SELECT position, body FROM frame WHERE position > ? ORDER BY position", (self._floor,)
+        )
+        for position, body in frames:
+            try:
+                for record in unpack_frame(body):
+                    yield position, decode_change(record)
+            except CorruptRecord as error:
+                logger.error("journal frame unreadable position=%d error=%r", position, str(error))
+
+    # Appending, in the event loop
+
+    def append(self, entry: Entry) -> None:
+        """Queue *entry* for the next group commit."""
+        if self._broken or self._stopping:
+            entry.failed(NotReady("the bridge is stopping; send it again later"))
+            return
+        self._queue.append(entry)
+        if self._idle:
+            self._idle = False
+            self._work.release()
+
+    @property
+    def queued(self) -> int:
+        """Entries that wait for the next group commit."""
+        return len(self._queue)
+
+    @property
+    def file(self) -> Path:
+        return self._directory / FILE_NAME
+
+    @property
+    def size_bytes(self) -> int:
+        """The file and its write-ahead log on disk."""
+        total = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                total += (self._directory / f"{FILE_NAME}{suffix}").stat().st_size
+        return total
+
+    # Writing, in the writer thread
+
+    def _write_until_stopped(self, loop: Loop) -> None:
+        while True:
+            self._work.acquire()
+            self._idle = True
+            while self._queue and not self._broken:
+                self._write_group(loop, self._take_group())
+            if self._stopping or self._broken:
+                return
+
+    def _take_group(self) -> list[Entry]:
+        queue = self._queue
+        return [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_ENTRIES))]
+
+    def _write_group(self, loop: Loop, group: list[Entry]) -> None:
+        """Commit *group*, or have it fail together with all that is queued."""
+        position = self._next_position
+        records = [entry.record for entry in group if entry.record is not None]
+        began = time.perf_counter()
+        try:
+            self._transact(group, records, position)
+        except apsw.Error as error:
+            self._recent.forget()
+            self._resumed.clear()
+            self._tell(loop, self._fail, group, error)
+            if not self._stopping:
+                self._resumed.wait()
+            return
+        self._next_position += 1
+        self._tell(loop, self._succeed, group, position, time.perf_counter() - began, len(records))
+        if self._wal_pages >= WAL_CHECKPOINT_PAGES:
+            with contextlib.suppress(apsw.Error):  # the next one tries again
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._wal_pages = 0
+
+    @staticmethod
+    def _tell(loop: Loop, callback: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+            loop.call_soon_threadsafe(callback, *arguments)
+
+    def _transact(self, group: list[Entry], records: list[bytes], position: int) -> None:
+        """One transaction. If it raises apsw.Error, nothing of it happened."""
+        connection = self._connection
+        floor, deleted_through = self._floor, self._deleted_through
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            now_ms = self._clock_ms()
+            if records:
+                connection.execute(
+                    "INSERT INTO frame VALUES (?, ?, ?, ?)",
+                    (position, now_ms, len(records), pack_frame(records)),
+                )
+            self._write_families(group)
+            self._recent.write(
+                connection, (entry.recent for entry in group if entry.recent is not None), position, now_ms
+            )
+            self._write_checkpoint(group)
+            self._delete_frames()
+            connection.execute("COMMIT")
+        except apsw.Error:
+            self._floor, self._deleted_through = floor, deleted_through
+            if connection.in_transaction:
+                with contextlib.suppress(apsw.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    def _write_families(self, group: list[Entry]) -> None:
+        families = [family for entry in group for family in entry.families]
+        if families:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO family VALUES (?, ?)",
+                [(family.name, _family_encoder.encode(family)) for family in families],
+            )
+
+    def _write_checkpoint(self, group: list[Entry]) -> None:
+        for group_id, body in (row for entry in group for row in entry.rows):
+            if body is None:
+                self._connection.execute("DELETE FROM checkpoint WHERE group_id = ?", (group_id,))
+            else:
+                self._connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (group_id, body))
+        floors = [entry.floor for entry in group if entry.floor is not None]
+        if floors:
+            self._floor = max(self._floor, *floors)
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (self._floor,))
+
+    def _delete_frames(self) -> None:
+        """Delete a few of the frames that the checkpoint covers."""
+        if self._deleted_through < self._floor:
+            through = min(self._deleted_through + FREE_FRAMES_A_GROUP, self._floor)
+            self._connection.execute("DELETE FROM frame WHERE position <= ?", (through,))
+            self._deleted_through = through
+
+    # Outcomes, in the event loop
+
+    def _succeed(self, group: list[Entry], position: int, seconds: float, records: int) -> None:
+        self._on_commit(seconds, records)
+        for entry in group:
+            entry.committed(position)
+
+    def _fail(self, group: list[Entry], error: apsw.Error) -> None:
+        """Fail *group* and all that was queued behind it, then let the writer go on unless the disk is unknown."""
+        self.failed_groups += 1
+        refusal: PushRejected
+        if isinstance(error, apsw.FullError):
+            refusal = JournalFull("the disk has no room; send it again later")
+        else:
+            refusal = JournalFailed("the journal cannot be written")
+        behind = list(self._queue)
+        self._queue.clear()
+        self._broken = not isinstance(error, TRANSIENT)
+        self._on_discard()
+        for entry in (*group, *behind):
+            entry.failed(refusal)
+        self._resumed.set()
+        if self._broken:
+            self._on_fatal(error)
+
+
+def _number(connection: apsw.Connection, query: str) -> int:
+    """The first value of the first row, 0 if there is none."""
+    row = connection.execute(query).fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])

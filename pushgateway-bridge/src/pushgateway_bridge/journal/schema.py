@@ -1,0 +1,40 @@
+"""The journal's tables and their migrations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+SCHEMA_VERSION: Final = 1
+APPLICATION_ID: Final = 0x74627267
+"""Marks the file as a journal of ours ("tbrg"), for file(1) and for us."""
+
+_TABLES: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- One row a group commit: a length-prefixed record for each push in it. A row a record would give up and take
+-- back the interpreter's lock at each of them (docs/decisions/0002-one-row-a-group-commit.md).
+CREATE TABLE frame (position INTEGER PRIMARY KEY, written_ms INTEGER NOT NULL, records INTEGER NOT NULL,
+    body BLOB NOT NULL);
+CREATE TABLE family (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE checkpoint (group_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE recent (dialect TEXT NOT NULL, position INTEGER NOT NULL, written_ms INTEGER NOT NULL,
+    entries INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (dialect, position)) WITHOUT ROWID;
+"""
+
+
+class NewerSchema(Exception):
+    """The file was written by a newer bridge than this one."""
+
+
+def prepare(connection: apsw.Connection) -> None:
+    """Make the tables of a new file, or check those of an old one. Raises NewerSchema."""
+    version = connection.pragma("user_version")
+    if version == SCHEMA_VERSION:
+        return
+    if version:
+        raise NewerSchema(f"the journal has schema {version}, this bridge knows up to {SCHEMA_VERSION}")
+    with connection:
+        connection.execute(_TABLES)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", SCHEMA_VERSION)

@@ -1,0 +1,62 @@
+"""What the journal holds and the state applies.
+
+Records hold totals and values, never increments, so that applying one twice changes nothing. Series are named
+by a number that is unique within their push group; the first record that uses one carries its definition, and
+a group's checkpoint repeats it, so that no record depends on one that was freed.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.model.labels import LabelSet, PushGroup
+
+
+class SeriesDefinition(msgspec.Struct, frozen=True, array_like=True):
+    """Which series the number *id* means from here on, within its group."""
+
+    id: int
+    family: str
+    labels: LabelSet
+    series_class: SeriesClass
+
+
+class GroupDefinition(msgspec.Struct, frozen=True, array_like=True):
+    """Which push group a number means, and the dialect that made it."""
+
+    labels: PushGroup
+    dialect: str
+
+
+class GroupChange(msgspec.Struct, frozen=True, array_like=True):
+    """The new values of some series of one group, all at *timestamp_ms*."""
+
+    group_id: int
+    timestamp_ms: int
+    reports: int
+    """Reports of this group's source, this one included."""
+    series_ids: list[int]
+    values: list[float]
+    definitions: list[SeriesDefinition] = []
+    group: GroupDefinition | None = None
+    """Set in the first record of a group."""
+
+
+class Push(msgspec.Struct, frozen=True, array_like=True, tag="push"):
+    """One accepted push, received at *received_ms* (Unix time)."""
+
+    received_ms: int
+    groups: list[GroupChange]
+
+
+class Expiry(msgspec.Struct, frozen=True, array_like=True, tag="expiry"):
+    """Series that were not pushed for longer than their time to live, and groups nobody reports any more."""
+
+    received_ms: int
+    series: list[tuple[int, list[int]]]
+    """(group, series of it)"""
+    groups: list[int] = []
+
+
+Change = Push | Expiry

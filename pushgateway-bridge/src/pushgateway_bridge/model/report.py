@@ -1,0 +1,32 @@
+"""What a decoded body says, before anything is known of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pushgateway_bridge.model.labels import PushGroup
+from pushgateway_bridge.model.sample import Sample
+
+
+class GroupReport(msgspec.Struct, frozen=True, gc=False):
+    """The samples of one push group. *timestamp_ms* is the pusher's clock, ``None`` if it sent none."""
+
+    group: PushGroup
+    samples: Sequence[Sample]
+    timestamp_ms: int | None = None
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """One push: its groups, what of it was usable, and what the compatibility reads may show of it."""
+
+    groups: Sequence[GroupReport] = ()
+    accepted: int = 0
+    """Items that gave something to store."""
+    skipped: int = 0
+    """Items that parsed but hold nothing to store, though their clients expect to be told that all is well."""
+    skipped_values: int = 0
+    """Values inside accepted items that make no sense: not a number, not finite, out of range."""
+    entry: bytes | None = None
+    """JSON for the bounded table of recent entries, already masked; ``None`` if the dialect has no such reads."""

@@ -1,0 +1,225 @@
+"""The way of a push through all stages: decode, reserve, journal, and once it is on disk, apply.
+
+Everything here runs in the event loop, without an await between decoding and queueing, so the loop is the single
+writer of the state and the journal's order is the order in which changes apply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
+from pushgateway_bridge.errors import NotReady, PushRejected
+from pushgateway_bridge.journal.journal import Entry, Journal
+from pushgateway_bridge.journal.record import encode_change
+from pushgateway_bridge.model.change import Push
+from pushgateway_bridge.model.report import Report
+from pushgateway_bridge.model.timestamps import believed_time_ms
+from pushgateway_bridge.selfmetrics import SelfMetrics
+from pushgateway_bridge.state.checkpoint import encode_group, restore_group
+from pushgateway_bridge.state.store import Store
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 0.002
+"""Longest time that a checkpoint keeps pushes waiting."""
+EXPIRY_INTERVAL_SECONDS = 1.0
+
+Done = Callable[[PushRejected | None], None]
+
+
+class Clock(Protocol):
+    """The two clocks; a test sets them."""
+
+    def now_ms(self) -> int:
+        """Unix time in milliseconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+
+class Ingest:
+    """Takes pushes and expires what is not pushed any more."""
+
+    def __init__(self, journal: Journal, store: Store, metrics: SelfMetrics, clock: Clock) -> None:
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self.ready = False
+        self._applied_position = 0
+        self._checkpointed_position = 0
+
+    # Start
+
+    def replay(self) -> tuple[int, int]:
+        """Bring the store to the state that the journal holds; return the numbers of records and samples read."""
+        now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
+        for family in self._journal.families():
+            self._store.restore_family(family)
+        samples = sum(
+            restore_group(self._store, group_id, body, now_ms, monotonic)
+            for group_id, body in self._journal.checkpoint_rows()
+        )
+        records = 0
+        for position, change in self._journal.replay():
+            samples += self._store.replay(change, position, now_ms)
+            self._applied_position = position
+            records += 1
+        return records, samples
+
+    # Push
+
+    async def push(self, dialect: Dialect, body: bytes, context: PushContext) -> Reply:
+        """Store one push; the reply means that it is on disk. Raises PushRejected, and then nothing is stored."""
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(refusal: PushRejected | None) -> None:
+            if outcome.cancelled():
+                return  # the client went away; what it pushed is stored all the same
+            if refusal is None:
+                outcome.set_result(None)
+            else:
+                outcome.set_exception(refusal)
+
+        self.begin(dialect, body, context, done)
+        await outcome
+        return dialect.accepted
+
+    def begin(self, dialect: Dialect, body: bytes, context: PushContext, done: Done) -> None:
+        """Queue one push; *done* is called once it is on disk and visible, or with why it is not.
+
+        Raises PushRejected if the body cannot be read or the bridge is not ready; *done* is not called then.
+        """
+        if not self.ready:
+            raise NotReady("the bridge is starting or stopping; send it again later")
+        report = dialect.decode(body, context)
+        entry = self._entry(dialect, report, context.received_ms, done)
+        self._journal.append(entry)
+
+    def _entry(self, dialect: Dialect, report: Report, received_ms: int, done: Done) -> Entry:
+        """*report* as what the journal is to write, and what follows when it has."""
+        store = self._store
+        replaced = 0
+        reserved = []
+        for one in report.groups:
+            timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
+            replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
+            reserved.append(store.reserve(one, dialect.name, timestamp_ms))
+
+        def committed(position: int) -> None:
+            for group in reserved:
+                store.apply(group, received_ms, position)
+            self._applied_position = position
+            self._count(dialect.name, report, replaced)
+            done(None)
+
+        record = encode_change(Push(received_ms, [group.change for group in reserved])) if reserved else None
+        families = store.new_families
+        if families:
+            store.new_families = []
+        recent = None if report.entry is None else (dialect.name, report.entry)
+        return Entry(committed, done, record=record, families=families, recent=recent)
+
+    def _count(self, dialect: str, report: Report, replaced: int) -> None:
+        events = self._metrics.events
+        if report.accepted:
+            events.labels(dialect, "accepted").inc(report.accepted)
+        if report.skipped:
+            events.labels(dialect, "skipped").inc(report.skipped)
+        if report.skipped_values:
+            self._metrics.values_skipped.labels(dialect).inc(report.skipped_values)
+        if replaced:
+            self._metrics.timestamps_replaced.labels(dialect).inc(replaced)
+
+    # Expiry and checkpoint, each a task that the application runs
+
+    async def expire_until_cancelled(self) -> None:
+        """Once a second, journal and then remove what has outlived its time to live."""
+        while True:
+            await asyncio.sleep(EXPIRY_INTERVAL_SECONDS)
+            self.expire()
+
+    def expire(self) -> None:
+        """Queue the expiry of what has outlived its time to live by now."""
+        expiry = self._store.reserve_expiry(self._clock.now_ms())
+        if expiry is None:
+            return
+
+        def committed(position: int) -> None:
+            self._store.apply_expiry(expiry, position)
+            self._applied_position = position
+
+        self._journal.append(Entry(committed, lambda _refusal: None, record=encode_change(expiry)))
+
+    async def checkpoint_until_cancelled(self, interval_seconds: float) -> None:
+        """Every *interval_seconds*, write the groups that changed and free the records that this covers."""
+        while True:
+            await asyncio.sleep(interval_seconds)
+            await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write all groups that changed since the last checkpoint, in slices among ordinary pushes.
+
+        Each group's row says up to which record it counts, so groups may be written at different moments; the
+        records are freed when the last one is on disk.
+        """
+        floor = self._applied_position
+        if floor == self._checkpointed_position:
+            return
+        waiting = list(self._store.take_changed_groups())
+        unwritten = set(waiting)
+        try:
+            while waiting:
+                rows = self._next_rows(waiting)
+                await self._write_rows(rows, None)
+                unwritten.difference_update(group_id for group_id, _ in rows)
+            await self._write_rows([], floor)
+        except PushRejected as refusal:
+            logger.warning("checkpoint not written reason=%s", refusal.reason)
+        else:
+            self._checkpointed_position = floor
+        finally:
+            self._store.give_back_changed_groups(unwritten)
+
+    def _next_rows(self, waiting: list[int]) -> list[tuple[int, bytes | None]]:
+        """Take groups off *waiting* and encode them for at most SLICE_SECONDS."""
+        now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
+        until = asyncio.get_running_loop().time() + SLICE_SECONDS
+        rows: list[tuple[int, bytes | None]] = []
+        while waiting and (not rows or asyncio.get_running_loop().time() < until):
+            group_id = waiting.pop()
+            group = self._store.group(group_id)
+            if group is None:
+                rows.append((group_id, None))
+            elif group.committed:
+                rows.append((group_id, encode_group(group, now_ms, monotonic)))
+        return rows
+
+    async def _write_rows(self, rows: list[tuple[int, bytes | None]], floor: int | None) -> None:
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def committed(_position: int) -> None:
+            if not outcome.done():
+                outcome.set_result(None)
+
+        def failed(refusal: PushRejected) -> None:
+            if not outcome.done():
+                outcome.set_exception(refusal)
+
+        self._journal.append(Entry(committed, failed, rows=rows, floor=floor))
+        await outcome
+
+    # Stop
+
+    async def drain(self) -> None:
+        """Wait until everything queued is on disk or refused."""
+        try:
+            await self._write_rows([], None)
+        except PushRejected as refusal:
+            logger.warning("queued pushes refused at stop reason=%s", refusal.reason)

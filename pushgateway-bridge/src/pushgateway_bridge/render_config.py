@@ -1,0 +1,131 @@
+"""Fills a YAML template with settings and secrets, leaving out what is not set.
+
+``${NAME}`` stands for a setting: from the environment, else an env file, else the file that ``NAME_FILE`` names.
+An entry of a list that needs a setting which is not there is left out; a list that is left empty too. So a
+receiver has just the ways to notify that were configured, and the file loads without any.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from pushgateway_bridge.errors import StartFailed
+
+PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+Lookup = Callable[[str], str | None]
+
+
+class _Missing(Exception):
+    """A setting that is not there; its message is the name."""
+
+
+def render(template: str, lookup: Lookup) -> str:
+    """*template* with its placeholders filled.
+
+    A scalar that is one placeholder becomes what its value means in YAML, so that a number is a number. Raises
+    StartFailed if the template is no YAML, or needs a missing setting outside any list.
+    """
+    try:
+        document = yaml.safe_load(template)
+    except yaml.YAMLError as error:
+        raise StartFailed(f"the template is no YAML: {' '.join(str(error).split())}") from error
+    try:
+        filled = _fill(document, lookup)
+    except _Missing as error:
+        raise StartFailed(f"the template needs {error}, which is not set") from error
+    return yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _fill(value: object, lookup: Lookup) -> object:
+    if isinstance(value, dict):
+        filled = {key: _fill(item, lookup) for key, item in value.items()}
+        emptied = {key for key, item in filled.items() if item == [] and value[key] != []}
+        return {key: item for key, item in filled.items() if key not in emptied}
+    if isinstance(value, list):
+        return [item for entry in value for item in _fill_entry(entry, lookup)]
+    if isinstance(value, str):
+        return _fill_text(value, lookup)
+    return value
+
+
+def _fill_entry(entry: object, lookup: Lookup) -> list[object]:
+    """The filled entry, or nothing if a setting that it needs is missing."""
+    try:
+        return [_fill(entry, lookup)]
+    except _Missing:
+        return []
+
+
+def _fill_text(text: str, lookup: Lookup) -> object:
+    whole = PLACEHOLDER.fullmatch(text)
+    if whole is not None:
+        value = _required(whole[1], lookup)
+        # Only numbers and booleans change their meaning; a password such as "a: b" stays a text.
+        return yaml.safe_load(value) if re.fullmatch(r"-?[0-9]+|true|false", value) else value
+    return PLACEHOLDER.sub(lambda match: _required(match[1], lookup), text)
+
+
+def _required(name: str, lookup: Lookup) -> str:
+    value = lookup(name)
+    if not value:
+        raise _Missing(name)
+    return value
+
+
+def settings_lookup(environment: Mapping[str, str], env_file: Path | None) -> Lookup:
+    """Where a placeholder's value comes from. Raises StartFailed if a named file cannot be read."""
+    lines = {} if env_file is None or not env_file.is_file() else read_env_file(env_file)
+
+    def lookup(name: str) -> str | None:
+        for source in (environment, lines):
+            if source.get(name):
+                return source[name]
+            if secret := source.get(f"{name}_FILE"):
+                try:
+                    return Path(secret).read_text().strip()
+                except OSError as error:
+                    raise StartFailed(f"{name}_FILE {secret}: {error.strerror}") from error
+        return None
+
+    return lookup
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """``NAME=value`` lines; comments and blank lines do not count, quotes around a value are dropped."""
+    values = {}
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
+            raise StartFailed(f"{file}, line {number}: expected NAME=value")
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def write_atomically(file: Path, text: str, mode: int) -> None:
+    """Put *text* into *file*, all of it or nothing, readable as *mode* says from the first moment on."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as output:
+            output.write(text)
+            output.flush()
+            os.fchmod(output.fileno(), mode)
+            os.fsync(output.fileno())
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

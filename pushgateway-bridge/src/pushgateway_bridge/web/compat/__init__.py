@@ -1,0 +1,1 @@
+"""What some clients also read back from us: their GET routes, one file a dialect."""

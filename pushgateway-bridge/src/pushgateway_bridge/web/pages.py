@@ -1,0 +1,139 @@
+"""The landing page, and the dashboard page with the files it reads."""
+
+from __future__ import annotations
+
+import html
+import logging
+import mimetypes
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+logger = logging.getLogger(__name__)
+
+VIEWER: Final = Path(__file__).parent / "viewer"
+"""Where the built page stands; `make install` and the image put it there."""
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+_LANDING: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Push bridge</title>
+<link rel="stylesheet" href="/landing.css">
+</head>
+<body>
+<main>
+<h1>Push bridge</h1>
+<p>Turns the JSON that agents and applications POST into Prometheus metrics. Version {version}.</p>
+<ul>
+<li><a href="/dashboard">Dashboard</a>: the hosts that are scraped or push here</li>
+<li><a href="/metrics">Metrics</a>: pushed series and the bridge's own</li>
+<li><a href="/-/ready">Readiness</a></li>
+</ul>
+<h2>Push something</h2>
+<pre>curl -X POST {base}/api/telemetry -H 'Content-Type: application/json' \\
+  -d '{{"name":"my-server","cpuC":8,"cpuL":63,"tRam":31387,"uRam":16382}}'</pre>
+<p>Then ask Prometheus for <code>node_memory_MemTotal_bytes{{job="pixeltracker",instance="my-server"}}</code>.</p>
+</main>
+</body>
+</html>
+"""
+_LANDING_STYLE: Final = """
+:root { color-scheme: light dark; }
+body { margin: 0; font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
+h1 { margin-bottom: 0; }
+pre { overflow-x: auto; padding: .75rem 1rem; border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
+  border-radius: 6px; }
+"""
+_NO_VIEWER: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Dashboard</title>
+<link rel="stylesheet" href="/landing.css"></head>
+<body><main><h1>The dashboard page is not built</h1>
+<p>It needs npm (Node.js 20 or later). Install that, then run <code>make install</code>.
+Everything else works without it.</p></main></body></html>
+"""
+
+
+def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str) -> APIRouter:
+    """``/``, ``/dashboard`` with its assets, and the JSON that the page reads about *dashboards*."""
+    router = APIRouter(include_in_schema=False)
+    landing = _LANDING.format(version=html.escape(version), base=html.escape(base_url))
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def landing_page() -> HTMLResponse:
+        return HTMLResponse(landing, headers=PAGE_HEADERS)
+
+    @router.get("/landing.css")
+    async def landing_style() -> Response:
+        return Response(_LANDING_STYLE, media_type="text/css")
+
+    @router.api_route("/dashboard", methods=["GET", "HEAD"])
+    @router.api_route("/dashboard/", methods=["GET", "HEAD"])
+    async def dashboard() -> Response:
+        page = VIEWER / "index.html"
+        if not page.is_file():
+            return HTMLResponse(_NO_VIEWER, 503, headers=PAGE_HEADERS)
+        return FileResponse(page, headers={**PAGE_HEADERS, "Cache-Control": "no-cache"})
+
+    @router.get("/dashboard/assets/{name}")
+    async def asset(name: str) -> Response:
+        file = VIEWER / "assets" / name
+        if "/" in name or "\\" in name or name.startswith(".") or not file.is_file():
+            raise HTTPException(404)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        # The build names files by their content.
+        headers = {
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return FileResponse(file, media_type=kind, headers=headers)
+
+    @router.get("/api/v1/dashboards")
+    async def list_dashboards() -> JSONResponse:
+        """Every dashboard: uid, title and tags, by title."""
+        found = read_dashboards(dashboards)
+        rows = [
+            {key: document.get(key) for key in ("uid", "title", "tags")} for document, _ in found.values()
+        ]
+        return JSONResponse(sorted(rows, key=lambda row: str(row["title"])))
+
+    @router.get("/api/v1/dashboards/{uid}")
+    async def one_dashboard(uid: str) -> Response:
+        """The file of one dashboard, as it is."""
+        found = read_dashboards(dashboards).get(uid)
+        if found is None:
+            return JSONResponse({"error": f"no dashboard with uid {uid!r}"}, 404)
+        return FileResponse(found[1], media_type="application/json")
+
+    @router.get("/api/v1/viewer/settings")
+    async def settings() -> JSONResponse:
+        return JSONResponse({"grafana_url": grafana_url or None})
+
+    return router
+
+
+def read_dashboards(directory: Path) -> dict[str, tuple[dict[str, object], Path]]:
+    """The dashboards in *directory* by uid, with their files; a file that is none is left out and logged."""
+    found: dict[str, tuple[dict[str, object], Path]] = {}
+    for file in sorted(directory.glob("*.json")):
+        try:
+            document = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
+            found[str(document["uid"])] = (document, file)
+        except (OSError, msgspec.MsgspecError, KeyError) as error:
+            logger.warning("dashboard left out file=%s error=%r", file, str(error))
+    return found

@@ -1,0 +1,76 @@
+"""GET /metrics: pushed series and our own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry
+
+from pushgateway_bridge.exposition.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
+from pushgateway_bridge.exposition.text import family_header, own_families
+from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.state.store import Store, blocks_of
+
+SLICE_SECONDS = 0.002
+"""Longest time that rendering keeps pushes waiting."""
+
+
+def scrape_router(store: Store, registry: CollectorRegistry) -> APIRouter:
+    """``GET /metrics``: the newest of everything.
+
+    ``?class[]=undelivered`` leaves out what another delivery carries to Prometheus; with ``delivery: scrape`` that
+    is nothing, so the answer is the same.
+    """
+    router = APIRouter(tags=["metrics"])
+
+    async def metrics(request: Request) -> Response:
+        """The metrics in Prometheus' text format or OpenMetrics, as the Accept header asks."""
+        unknown = set(request.query_params.getlist("class[]")) - {"undelivered"}
+        if unknown:
+            text = f"unknown class[] {', '.join(sorted(unknown))}: the only one is undelivered\n"
+            return Response(text, 400, media_type="text/plain")
+        openmetrics = wants_openmetrics(request.headers.get("accept", ""))
+        parts = await render(store, registry, tuple(SeriesClass), openmetrics=openmetrics)
+        headers = {"Content-Type": OPENMETRICS if openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            return Response(await asyncio.to_thread(gzip_parts, parts), headers=headers)
+        return Response(b"".join(parts), headers=headers)
+
+    router.add_api_route("/metrics", metrics, methods=["GET", "HEAD"], response_class=Response)
+    return router
+
+
+async def render(
+    store: Store, registry: CollectorRegistry, classes: Sequence[SeriesClass], *, openmetrics: bool
+) -> list[bytes]:
+    """The exposition in parts, sorted by family name; pushes go on between slices of the work."""
+    own = {family.name: (family, lines) for family, lines in own_families(registry.collect())}
+    pushed = {family.family.name: family for family in store.families()}
+    parts: list[bytes] = []
+    until = time.perf_counter() + SLICE_SECONDS
+    for name in sorted({*own, *pushed}):
+        family, lines = own.get(name) or (pushed[name].family, [])
+        blocks = blocks_of(pushed[name], classes) if name in pushed else []
+        if not lines and not blocks:
+            continue
+        parts.append(family_header(family, openmetrics=openmetrics))
+        parts.append("".join(lines).encode())
+        for block in blocks:
+            parts.append(block.text())
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + SLICE_SECONDS
+    if openmetrics:
+        parts.append(b"# EOF\n")
+    return parts
+
+
+def gzip_parts(parts: Sequence[bytes]) -> bytes:
+    """*parts* as one gzip stream. Level 1: a scrape is read once, on the same machine or network."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return b"".join([*(compressor.compress(part) for part in parts), compressor.flush()])
