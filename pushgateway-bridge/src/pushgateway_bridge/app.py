@@ -42,6 +42,7 @@ from pushgateway_bridge.web.paths import LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
 from pushgateway_bridge.web.push import push_router
 from pushgateway_bridge.web.scrape import scrape_router
+from pushgateway_bridge.web.server import Server
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Bridge:
         self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock)
         self._state_metrics = StateMetrics(self.journal, self.store)
         self.metrics.add(self._state_metrics)
-        self.server: uvicorn.Server | None = None
+        self.server: Server | None = None
 
     def _count_commit(self, seconds: float, records: int) -> None:
         self.metrics.commit_duration.observe(seconds)
@@ -156,6 +157,8 @@ class Bridge:
         try:
             await self.start()
             async with asyncio.TaskGroup() as tasks:
+                if self.server is not None:
+                    tasks.create_task(self.server.renew_date_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
                 interval = self._config.journal.checkpoint_interval_seconds
                 tasks.create_task(self.ingest.checkpoint_until_cancelled(interval))
@@ -264,7 +267,7 @@ def serve(config: Config) -> int:
     with contextlib.closing(listener):
         bridge.journal.open()
         try:
-            bridge.server = uvicorn.Server(
+            bridge.server = Server(
                 uvicorn.Config(
                     bridge.web_app(),
                     loop="uvloop",

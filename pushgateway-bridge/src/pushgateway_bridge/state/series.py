@@ -7,6 +7,7 @@ A push stores a number and marks the block; a scrape renders again only the bloc
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -171,6 +172,14 @@ class Source:
         self.seen = seen
         self.reports = max(reports, self.reports)
         self.pending_reports = max(self.reports, self.pending_reports)
+
+    def restore(self, received_ms: int, seen: float, reports: int, gaps: Sequence[float]) -> None:
+        """Take over what a checkpoint knows, unless another group of this source had a newer one."""
+        if received_ms >= self.last_received_ms:
+            self.gaps = deque(gaps, maxlen=GAPS_KEPT)
+            self.interval_seconds = median(gaps) if gaps else self.default_interval_seconds
+        self.report(0, max(seen, self.seen), reports)
+        self.last_received_ms = max(received_ms, self.last_received_ms)
 
 
 class Group:

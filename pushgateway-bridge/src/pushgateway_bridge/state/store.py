@@ -133,6 +133,7 @@ class Store:
             for one in group.by_id.values():
                 group.series.setdefault((one.family.family.name, one.labels), one)
             self._groups.setdefault(group.labels, group)
+            group.check_at = 0.0
         for source in self._sources.values():
             source.pending_reports = source.reports
         self._families = {name: known for name, known in self._families.items() if known.series_count}
@@ -289,10 +290,9 @@ class Store:
     def restored_source(
         self, group: Group, received_ms: int, seen: float, reports: int, gaps: list[float]
     ) -> None:
-        """What a checkpoint knows of a group's source. Groups of one source agree on it."""
-        source = group.source
-        source.gaps.extend(gaps)
-        self._report(group, received_ms, seen, reports)
+        """What a checkpoint knows of a group's source."""
+        group.source.restore(received_ms, seen, reports, gaps)
+        self._show_source(group.source)
 
     # Parts of the above
 
@@ -363,8 +363,10 @@ class Store:
             one.block = None
 
     def _report(self, group: Group, received_ms: int, seen: float, reports: int) -> None:
-        source = group.source
-        source.report(received_ms, seen, reports)
+        group.source.report(received_ms, seen, reports)
+        self._show_source(group.source)
+
+    def _show_source(self, source: Source) -> None:
         if not source.series:
             source.series = tuple(self._source_series(source))
         for one, value in zip(

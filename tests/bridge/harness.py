@@ -1,0 +1,123 @@
+"""A bridge without HTTP: the real journal, state and pipeline on a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.dialects.dialect import PushContext
+from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.journal.recent import RecentTable
+from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.selfmetrics import SelfMetrics
+from pushgateway_bridge.state.store import DialectDefaults, Store
+from pushgateway_bridge.web.scrape import render
+
+T = TypeVar("T")
+PIXELTRACKER = DIALECTS["pixeltracker"]
+DEFAULTS = {
+    name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
+    for name, dialect in DIALECTS.items()
+}
+
+
+class FakeClock:
+    """Both clocks stand still until the test moves them."""
+
+    def __init__(self, unix_ms: int = 1_770_000_000_000) -> None:
+        self.unix_ms = unix_ms
+        self.seconds = 1000.0
+
+    def now_ms(self) -> int:
+        return self.unix_ms
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.unix_ms += round(seconds * 1000)
+        self.seconds += seconds
+
+
+class Harness:
+    """``push``, ``expire``, ``checkpoint`` and ``series`` on one journal folder; ``crash`` starts anew from it."""
+
+    def __init__(self, directory: Path, clock: FakeClock | None = None, recent_entries: int = 1000) -> None:
+        self.directory = directory
+        self.clock = clock or FakeClock()
+        self.loop = asyncio.new_event_loop()
+        self.recent_entries = recent_entries
+        self.fatal: list[Exception] = []
+        self._open()
+
+    def _open(self) -> None:
+        self.store = Store(DEFAULTS, self.clock.monotonic)
+        self.journal = Journal(
+            self.directory,
+            clock_ms=self.clock.now_ms,
+            recent=RecentTable(self.recent_entries, 86400.0),
+            on_discard=self.store.discard_reserved,
+            on_fatal=self.fatal.append,
+        )
+        self.metrics = SelfMetrics("test", DIALECTS)
+        self.ingest = Ingest(self.journal, self.store, self.metrics, self.clock)
+        self.journal.open()
+        self.replayed = self.ingest.replay()
+        self.journal.start(self.loop)
+        self.ingest.ready = True
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
+
+    def push(self, document: object, received_ms: int | None = None) -> None:
+        """Push and wait for the reply. Raises PushRejected."""
+        self.run(self._push(document, received_ms))
+
+    async def _push(self, document: object, received_ms: int | None) -> None:
+        context = PushContext(received_ms or self.clock.now_ms(), "application/json")
+        await self.ingest.push(PIXELTRACKER, msgspec.json.encode(document), context)
+
+    def begin(self, document: object) -> asyncio.Future[PushRejected | None]:
+        """Queue a push without letting the event loop run."""
+        outcome: asyncio.Future[PushRejected | None] = self.loop.create_future()
+        context = PushContext(self.clock.now_ms(), "application/json")
+        self.ingest.begin(PIXELTRACKER, msgspec.json.encode(document), context, outcome.set_result)
+        return outcome
+
+    def expire(self) -> None:
+        self.ingest.expire()
+        self.drain()
+
+    def drain(self) -> None:
+        self.run(self.ingest.drain())
+
+    def checkpoint(self) -> None:
+        self.run(self.ingest.checkpoint())
+
+    def series(self) -> dict[str, float]:
+        """Everything pushed, as a scrape shows it: ``name{labels}`` → value."""
+        parts = self.run(render(self.store, CollectorRegistry(), tuple(SeriesClass), openmetrics=False))
+        lines = b"".join(parts).decode().splitlines()
+        rows = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+        names = [name for name, _ in rows]
+        assert len(names) == len(set(names)), "a series is exposed twice"
+        return {name: float(value) for name, value in rows}
+
+    def crash(self) -> None:
+        """Go on as after kill -9: what was committed is on disk, memory is gone."""
+        self.journal.close()
+        self.loop.close()
+        self.loop = asyncio.new_event_loop()
+        self._open()
+
+    def close(self) -> None:
+        self.journal.close()
+        self.loop.close()

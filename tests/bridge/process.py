@@ -1,0 +1,88 @@
+"""A real bridge process on a free port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port below the range from which the system takes ports for outgoing connections."""
+    for port in range(20000 + os.getpid() % 5000, 32000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
+
+
+class BridgeProcess:
+    """``pushgateway-bridge serve`` on *directory*; started when entered, ended when left."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.directory = directory
+        self.arguments = arguments
+        self.port = free_port()
+
+    def __enter__(self) -> BridgeProcess:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "pushgateway_bridge", "serve"]
+        self.process = subprocess.Popen(
+            [
+                *command,
+                f"--journal.directory={self.directory}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+                *self.arguments,
+            ]
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.get("/-/ready")
+            except (urllib.error.URLError, ConnectionError):
+                assert self.process.poll() is None, "the bridge ended while starting"
+                assert time.monotonic() < deadline, "the bridge is not ready"
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it as a power cut would, as far as the process is concerned."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """Ask it to end and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(timeout=60)
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+            return str(answer.read().decode())
+
+    def series(self) -> dict[str, float]:
+        """What /metrics shows: ``name{labels}`` → value."""
+        lines = [line for line in self.get("/metrics").splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
