@@ -1,0 +1,46 @@
+"""The README's tables say what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pushgateway_bridge.app import Bridge
+from pushgateway_bridge.cli import HELP
+from pushgateway_bridge.config import Config, setting_names
+from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.state.store import LAST_REPORT, REPORT_INTERVAL, REPORTS
+
+
+def first_column(text: str, heading: str) -> list[str]:
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+
+
+def readme(repository: Path) -> str:
+    return (repository / "pushgateway-bridge/README.md").read_text()
+
+
+def test_every_setting_has_its_row_and_its_help(repository: Path) -> None:
+    assert first_column(readme(repository), "Settings") == setting_names()
+    assert list(HELP) == setting_names()
+
+
+def test_every_self_metric_has_its_row(repository: Path, tmp_path: Path) -> None:
+    metrics = Bridge(Config()).metrics.registry.collect()
+    own = [
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in metrics
+        if metric.name.startswith("telemetry_")
+    ]
+    sources = [family.name for family in (LAST_REPORT, REPORT_INTERVAL, REPORTS)]
+
+    assert first_column(readme(repository), "Metrics about itself") == own + sources
+
+
+def test_every_dialect_has_its_paths_and_its_page(repository: Path) -> None:
+    text = readme(repository)
+    for dialect in DIALECTS.values():
+        assert (repository / "docs/dialects" / f"{dialect.name}.md").is_file()
+        for path in dialect.paths:
+            assert f"`{path}`" in text or f"POST {path}`" in text
