@@ -13,7 +13,7 @@ from pushgateway_bridge.state.store import LAST_REPORT, REPORT_INTERVAL, REPORTS
 
 
 def first_column(text: str, heading: str) -> list[str]:
-    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 

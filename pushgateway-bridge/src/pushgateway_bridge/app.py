@@ -250,8 +250,9 @@ class ReadyGate:
 
 async def not_found(request: Request, error: Exception) -> Response:
     """404 in the form of the system whose prefix the path has."""
-    if request.url.path.startswith("/pt/"):
-        page = html_page("Error", f"Cannot {request.method} {request.url.path}")
+    path = request.scope["path"]
+    if path.startswith("/pt/"):
+        page = html_page("Error", f"Cannot {request.method} {path}")
         return Response(page, 404, media_type="text/html")
     detail = error.detail if isinstance(error, HTTPException) else "Not Found"
     return JSONResponse({"detail": detail}, 404)
@@ -296,12 +297,16 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+            undo.pop_all()
     except OSError as error:
         raise StartFailed(f"web.listen_address {setting}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise StartFailed(f"web.listen_address {setting}: {host!r} is no host name") from error
     return listener
 
 

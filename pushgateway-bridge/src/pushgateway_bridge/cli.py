@@ -105,7 +105,8 @@ def render_config_command(template: Path, output: Path, env_file: Path | None, m
             f"expected an octal number such as 0600, got {mode!r}", param_hint="--mode"
         ) from error
     try:
-        text = render_config.render(template.read_text(), render_config.settings_lookup(os.environ, env_file))
+        document = render_config.read_text(template, f"--template {template}")
+        text = render_config.render(document, render_config.settings_lookup(os.environ, env_file))
         render_config.write_atomically(output, text, permissions)
     except StartFailed as error:
         raise failure(error) from error

@@ -18,8 +18,8 @@ from pushgateway_bridge.errors import StartFailed
 
 ENVIRONMENT_PREFIX: Final = "PUSHGATEWAY_BRIDGE_"
 
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=10 * 365 * 86400)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,6 +181,6 @@ def split_address(address: str) -> tuple[str, int]:
     Raises StartFailed naming web.listen_address.
     """
     host, separator, port = address.rpartition(":")
-    if not separator or not port.isdigit() or not 0 <= int(port) <= 65535:
+    if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise StartFailed(f"web.listen_address: expected HOST:PORT, got {address!r}")
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means it

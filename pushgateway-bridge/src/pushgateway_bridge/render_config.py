@@ -20,6 +20,9 @@ from pushgateway_bridge.errors import StartFailed
 
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
+NUMBER_OR_BOOLEAN: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})|true|false")
+"""Settings that are no text in YAML. A number with a leading zero or with more digits is a password or the like."""
+
 Lookup = Callable[[str], str | None]
 
 
@@ -59,9 +62,10 @@ def _fill(value: object, lookup: Lookup) -> object:
 def _fill_entry(entry: object, lookup: Lookup) -> list[object]:
     """The filled entry, or nothing if a setting that it needs is missing."""
     try:
-        return [_fill(entry, lookup)]
+        filled = _fill(entry, lookup)
     except _Missing:
         return []
+    return [] if filled == [] and entry != [] else [filled]
 
 
 def _fill_text(text: str, lookup: Lookup) -> object:
@@ -69,7 +73,7 @@ def _fill_text(text: str, lookup: Lookup) -> object:
     if whole is not None:
         value = _required(whole[1], lookup)
         # Only numbers and booleans change their meaning; a password such as "a: b" stays a text.
-        return yaml.safe_load(value) if re.fullmatch(r"-?[0-9]+|true|false", value) else value
+        return yaml.safe_load(value) if NUMBER_OR_BOOLEAN.fullmatch(value) else value
     return PLACEHOLDER.sub(lambda match: _required(match[1], lookup), text)
 
 
@@ -85,23 +89,30 @@ def settings_lookup(environment: Mapping[str, str], env_file: Path | None) -> Lo
     lines = {} if env_file is None or not env_file.is_file() else read_env_file(env_file)
 
     def lookup(name: str) -> str | None:
-        for source in (environment, lines):
-            if source.get(name):
-                return source[name]
-            if secret := source.get(f"{name}_FILE"):
-                try:
-                    return Path(secret).read_text().strip()
-                except OSError as error:
-                    raise StartFailed(f"{name}_FILE {secret}: {error.strerror}") from error
+        if value := environment.get(name) or lines.get(name):
+            return value
+        file = f"{name}_FILE"
+        if secret := environment.get(file) or lines.get(file):
+            return read_text(Path(secret), f"{file} {secret}").rstrip("\r\n")
         return None
 
     return lookup
 
 
+def read_text(file: Path, name: str) -> str:
+    """What is in *file*. Raises StartFailed with *name* if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StartFailed(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StartFailed(f"{name}: not a text in UTF-8") from error
+
+
 def read_env_file(file: Path) -> dict[str, str]:
     """``NAME=value`` lines; comments and blank lines do not count, quotes around a value are dropped."""
     values = {}
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(file, str(file)).splitlines(), 1):
         text = line.strip().removeprefix("export ")
         if not text or text.startswith("#"):
             continue
@@ -120,7 +131,7 @@ def write_atomically(file: Path, text: str, mode: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(descriptor, "w") as output:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
             output.write(text)
             output.flush()
             os.fchmod(output.fileno(), mode)

@@ -7,7 +7,7 @@ there, so whatever parses is accepted; what can be used of it becomes series of 
 from __future__ import annotations
 
 import html
-import math
+import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +15,7 @@ import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.dialects.json_body import read_json
-from pushgateway_bridge.dialects.masking import mask_addresses
+from pushgateway_bridge.dialects.masking import mask_addresses, mask_text
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, make_label_set, make_push_group
@@ -24,6 +24,8 @@ from pushgateway_bridge.model.sample import Sample
 from pushgateway_bridge.model.timestamps import format_iso8601_ms, parse_iso8601_ms
 
 MEBIBYTE: Final = 2**20
+LARGEST: Final = sys.float_info.max / MEBIBYTE
+"""Largest number that is still finite when it is turned from mebibytes into bytes."""
 MAX_HOST_BYTES: Final = 1024
 """Longest host name that becomes an instance label; DNS allows 253."""
 
@@ -117,12 +119,13 @@ class _Values:
         self.skipped = 0
 
     def number(self, section: Document, key: str) -> float | None:
-        """The value at *key*, ``None`` if it is absent, no number, not finite or negative."""
+        """The value at *key*, ``None`` if it is absent, no number, negative or larger than LARGEST."""
         value = section.get(key)
         if value is None:
             return None
-        if type(value) in (int, float) and math.isfinite(number := float(value)) and number >= 0:  # type: ignore[arg-type]
-            return number
+        # Compared before it is converted: JSON has integers that no float can hold.
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST:
+            return float(value)
         self.skipped += 1
         return None
 
@@ -184,9 +187,11 @@ def _text(value: object) -> str:
 
 def _entry(document: Document, context: PushContext) -> bytes:
     """The document as the GET shows it: host names as sent, addresses masked, our time received set last."""
-    shown = {
-        key: value if key in ("source", "name") else mask_addresses(value) for key, value in document.items()
-    }
+    shown = {mask_text(key): mask_addresses(value) for key, value in document.items()}
+    if name := _text(document.get("name")):
+        shown["name"] = name
+    if hostname := _text(_section(document, "source").get("hostname")):
+        shown["source"] = {**_section(shown, "source"), "hostname": hostname}
     return _encoder.encode({**shown, "receivedAt": format_iso8601_ms(context.received_ms)})
 
 

@@ -9,7 +9,10 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """Whether OpenMetrics 1.0 (or without a version) is asked for with at least the weight of any text format."""
+    """Whether OpenMetrics is asked for with at least the weight of any text format.
+
+    Also as version 0.0.1, which older releases of Prometheus ask for: they read 1.0 as well.
+    """
     openmetrics = text = 0.0
     for part in accept.split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -25,13 +28,12 @@ def wants_openmetrics(accept: str) -> bool:
 
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether gzip is among the encodings and not refused by a weight of zero."""
+    weights: dict[str, float] = {}
     for part in accept_encoding.split(","):
         coding, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if coding in ("gzip", "*"):
-            return all(
-                _weight(piece.removeprefix("q=")) > 0 for piece in parameters if piece.startswith("q=")
-            )
-    return False
+        options = dict(piece.split("=", 1) for piece in parameters if "=" in piece)
+        weights[coding] = _weight(options.get("q", "1"))
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 def _weight(text: str) -> float:

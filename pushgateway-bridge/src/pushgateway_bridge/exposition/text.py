@@ -16,19 +16,21 @@ from pushgateway_bridge.model.text import LABEL_ESCAPES, format_value, series_pr
 
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
+_SAMPLE_SUFFIXES = {"counter": "_total", "info": "_info"}
 _TEXT_TYPES = {"unknown": "untyped", "info": "gauge"}
 
 
 def family_header(family: Family, *, openmetrics: bool) -> bytes:
     """HELP, TYPE and (OpenMetrics) UNIT lines of *family*, whose name is the one its samples have.
 
-    OpenMetrics names a counter's family without the ``_total`` that its samples must have; a counter that was
-    pushed without one keeps its name and is of unknown type there, since a pushed name never changes.
+    OpenMetrics names the family of a counter or an info without the ``_total`` or ``_info`` that its samples must
+    have; one that was pushed without it keeps its name and is of unknown type there, since a pushed name never
+    changes.
     """
     name: str = family.name
     kind: str = family.type
-    if openmetrics and kind == "counter":
-        name, kind = (name.removesuffix("_total"), kind) if name.endswith("_total") else (name, "unknown")
+    if openmetrics and (suffix := _SAMPLE_SUFFIXES.get(kind)):
+        name, kind = (name.removesuffix(suffix), kind) if name.endswith(suffix) else (name, "unknown")
     elif not openmetrics:
         kind = _TEXT_TYPES.get(kind, kind)
     help_text = family.help.translate(LABEL_ESCAPES if openmetrics else _HELP_ESCAPES)
@@ -41,11 +43,10 @@ def family_header(family: Family, *, openmetrics: bool) -> bytes:
 def own_families(metrics: Iterable[Metric]) -> Iterator[tuple[Family, list[str]]]:
     """Self-metrics as families with their sample lines, ``_created`` series left out.
 
-    The name is that of the samples, ``_total`` included, so that a pushed family of the same name meets it.
+    The name is that of the samples, ``_total`` or ``_info`` included, so that a pushed family of that name meets it.
     """
     for metric in metrics:
-        counter = metric.type == "counter"
-        name = f"{metric.name}_total" if counter else metric.name
+        name = f"{metric.name}{_SAMPLE_SUFFIXES.get(metric.type, '')}"
         family = Family(name, cast(MetricType, metric.type), metric.documentation, metric.unit)
         lines = [
             f"{series_prefix(sample.name, '', tuple(sample.labels.items()))}{format_value(float(sample.value))}\n"

@@ -49,4 +49,6 @@ def inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
         raise BodyTooLarge(f"the body inflates to more than {max_bytes} bytes")
     if not decompressor.eof:
         raise MalformedBody("the compressed body is cut off")
+    if decompressor.unused_data:
+        raise MalformedBody("the compressed body goes on after its end")
     return inflated

@@ -22,10 +22,11 @@ def prometheus_router(client: httpx2.AsyncClient) -> APIRouter:
     router = APIRouter(prefix="/api/v1/prometheus", tags=["prometheus"])
 
     async def ask(request: Request, path: str) -> Response:
-        if len(request.url.query) > MAX_QUERY_CHARACTERS:
+        parameters = request.scope["query_string"].decode("latin-1")
+        if len(parameters) > MAX_QUERY_CHARACTERS:
             return failure(414, "bad_data", f"the query is longer than {MAX_QUERY_CHARACTERS} characters")
         try:
-            answer = await client.get(f"/api/v1/{path}", params=request.url.query)
+            answer = await client.get(f"/api/v1/{path}", params=parameters)
         except httpx2.TimeoutException:
             return failure(504, "timeout", f"Prometheus did not answer within {TIMEOUT_SECONDS:.0f} s")
         except httpx2.HTTPError as error:

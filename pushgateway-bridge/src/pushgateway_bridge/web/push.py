@@ -39,7 +39,7 @@ def push_router(
 
     async def wrong_method(request: Request) -> Response:
         pushes.inc()
-        return refused(WrongMethod(f"Cannot {request.method} {request.url.path}"))
+        return refused(WrongMethod(f"Cannot {request.method} {request.scope['path']}"))
 
     def refused(error: PushRejected) -> Response:
         metrics.pushes_rejected.labels(dialect.name, error.reason).inc()
