@@ -18,7 +18,7 @@ from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Push
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
-from pushgateway_bridge.selfmetrics import SelfMetrics
+from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
 from pushgateway_bridge.state.checkpoint import encode_group, restore_group
 from pushgateway_bridge.state.store import Store
 
@@ -50,7 +50,7 @@ class Ingest:
         self._journal = journal
         self._store = store
         self._clock = clock
-        self._metrics = metrics
+        self._counts = metrics.dialects
         self.ready = False
         self._applied_position = 0
         self._checkpointed_position = 0
@@ -105,6 +105,7 @@ class Ingest:
     def _entry(self, dialect: Dialect, report: Report, received_ms: int, done: Done) -> Entry:
         """*report* as what the journal is to write, and what follows when it has."""
         store = self._store
+        counts = self._counts[dialect.name]
         replaced = 0
         reserved = []
         for one in report.groups:
@@ -116,7 +117,7 @@ class Ingest:
             for group in reserved:
                 store.apply(group, received_ms, position)
             self._applied_position = position
-            self._count(dialect.name, report, replaced)
+            self._count(counts, report, replaced)
             done(None)
 
         record = encode_change(Push(received_ms, [group.change for group in reserved])) if reserved else None
@@ -126,16 +127,12 @@ class Ingest:
         recent = None if report.entry is None else (dialect.name, report.entry)
         return Entry(committed, done, record=record, families=families, recent=recent)
 
-    def _count(self, dialect: str, report: Report, replaced: int) -> None:
-        events = self._metrics.events
-        if report.accepted:
-            events.labels(dialect, "accepted").inc(report.accepted)
-        if report.skipped:
-            events.labels(dialect, "skipped").inc(report.skipped)
-        if report.skipped_values:
-            self._metrics.values_skipped.labels(dialect).inc(report.skipped_values)
-        if replaced:
-            self._metrics.timestamps_replaced.labels(dialect).inc(replaced)
+    @staticmethod
+    def _count(counts: DialectCounts, report: Report, replaced: int) -> None:
+        counts.accepted += report.accepted
+        counts.skipped += report.skipped
+        counts.values_skipped += report.skipped_values
+        counts.timestamps_replaced += replaced
 
     # Expiry and checkpoint, each a task that the application runs
 

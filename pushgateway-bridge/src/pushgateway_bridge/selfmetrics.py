@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,49 +12,73 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pushgateway_bridge.errors import REJECTIONS
 
-EVENT_RESULTS = ("accepted", "skipped")
+
+class DialectCounts:
+    """What happened to the pushes of one dialect. Plain numbers: each push adds to several of them."""
+
+    __slots__ = ("accepted", "pushes", "rejected", "skipped", "timestamps_replaced", "values_skipped")
+
+    def __init__(self) -> None:
+        self.pushes = 0
+        self.rejected = dict.fromkeys((rejection.reason for rejection in REJECTIONS), 0)
+        self.accepted = 0
+        self.skipped = 0
+        self.values_skipped = 0
+        self.timestamps_replaced = 0
+
+
+class DialectMetrics(Collector):
+    """The counts of all dialects as metrics; series for every reason are there from the start."""
+
+    def __init__(self, dialects: Mapping[str, DialectCounts]) -> None:
+        self._dialects = dialects
+
+    def collect(self) -> Iterator[Metric]:
+        pushes = CounterMetricFamily(
+            "telemetry_pushes", "Requests with a push, accepted or not.", labels=("dialect",)
+        )
+        rejected = CounterMetricFamily(
+            "telemetry_pushes_rejected",
+            "Pushes that were refused, by reason; their pushers were told. Nothing of them is stored.",
+            labels=("dialect", "reason"),
+        )
+        events = CounterMetricFamily(
+            "telemetry_events",
+            "Items inside accepted pushes: accepted into series, or skipped as they hold nothing to store.",
+            labels=("dialect", "result"),
+        )
+        values = CounterMetricFamily(
+            "telemetry_values_skipped",
+            "Values inside accepted items that are no finite number or out of range, and were left out.",
+            labels=("dialect",),
+        )
+        replaced = CounterMetricFamily(
+            "telemetry_timestamps_replaced",
+            "Reports whose own time was over 24 h old or 60 s ahead, so that the time received was taken.",
+            labels=("dialect",),
+        )
+        for name, counts in self._dialects.items():
+            pushes.add_metric((name,), counts.pushes)
+            for reason, count in counts.rejected.items():
+                rejected.add_metric((name, reason), count)
+            events.add_metric((name, "accepted"), counts.accepted)
+            events.add_metric((name, "skipped"), counts.skipped)
+            values.add_metric((name,), counts.values_skipped)
+            replaced.add_metric((name,), counts.timestamps_replaced)
+        yield from (pushes, rejected, events, values, replaced)
 
 
 class SelfMetrics:
     """Counters and histograms that web and pipeline add to. ``registry`` holds these and what ``app`` adds."""
 
     def __init__(self, version: str, dialects: Iterable[str]) -> None:
-        """Series for every dialect and reason exist from the start, so that a rate over the first event is seen."""
+        """Each of *dialects* has its counts in ``dialects``."""
         self.registry = CollectorRegistry()
-        self.pushes = Counter(
-            "telemetry_pushes",
-            "Requests with a push, accepted or not.",
-            ("dialect",),
-            registry=self.registry,
-        )
-        self.pushes_rejected = Counter(
-            "telemetry_pushes_rejected",
-            "Pushes that were refused, by reason; their pushers were told. Nothing of them is stored.",
-            ("dialect", "reason"),
-            registry=self.registry,
-        )
-        self.events = Counter(
-            "telemetry_events",
-            "Items inside accepted pushes: accepted into series, or skipped as they hold nothing to store.",
-            ("dialect", "result"),
-            registry=self.registry,
-        )
-        self.values_skipped = Counter(
-            "telemetry_values_skipped",
-            "Values inside accepted items that are no finite number or out of range, and were left out.",
-            ("dialect",),
-            registry=self.registry,
-        )
-        self.timestamps_replaced = Counter(
-            "telemetry_timestamps_replaced",
-            "Reports whose own time was over 24 h old or 60 s ahead, so that the time received was taken.",
-            ("dialect",),
-            registry=self.registry,
-        )
         self.commit_duration = Histogram(
             "telemetry_journal_commit_duration_seconds",
             "Time one group commit took, fsync included; pushes wait for it.",
@@ -75,14 +99,8 @@ class SelfMetrics:
         self.build_info.labels(version).set(1)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        for dialect in dialects:
-            self.pushes.labels(dialect)
-            self.values_skipped.labels(dialect)
-            self.timestamps_replaced.labels(dialect)
-            for rejection in REJECTIONS:
-                self.pushes_rejected.labels(dialect, rejection.reason)
-            for result in EVENT_RESULTS:
-                self.events.labels(dialect, result)
+        self.dialects = {dialect: DialectCounts() for dialect in dialects}
+        self.registry.register(DialectMetrics(self.dialects))
 
     def add(self, collector: Collector) -> None:
         """Have *collector* asked at each scrape."""

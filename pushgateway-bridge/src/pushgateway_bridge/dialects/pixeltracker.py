@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import html
 import sys
-from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.dialects.json_body import read_json
-from pushgateway_bridge.dialects.masking import mask_addresses, mask_text
+from pushgateway_bridge.dialects.pixeltracker_entry import MACHINES, SYSNAMES, Document, make_entry
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, make_label_set, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report
 from pushgateway_bridge.model.sample import Sample
-from pushgateway_bridge.model.timestamps import format_iso8601_ms, parse_iso8601_ms
+from pushgateway_bridge.model.timestamps import parse_iso8601_ms
 
 MEBIBYTE: Final = 2**20
 LARGEST: Final = sys.float_info.max / MEBIBYTE
@@ -52,33 +49,6 @@ UNAME = Family(
 
 LOGICAL: Final[LabelSet] = (("kind", "logical"),)
 
-# Node.js names of platforms and architectures, as uname(1) and so node_exporter's dashboards name them.
-SYSNAMES: Final[Mapping[str, str]] = {
-    "aix": "AIX",
-    "android": "Android",
-    "darwin": "Darwin",
-    "freebsd": "FreeBSD",
-    "linux": "Linux",
-    "openbsd": "OpenBSD",
-    "sunos": "SunOS",
-    "win32": "Windows",
-}
-MACHINES: Final[Mapping[str, str]] = {
-    "arm": "arm",
-    "arm64": "aarch64",
-    "ia32": "i686",
-    "loong64": "loongarch64",
-    "mips": "mips",
-    "mipsel": "mipsel",
-    "ppc64": "ppc64le",
-    "riscv64": "riscv64",
-    "s390x": "s390x",
-    "x64": "x86_64",
-}
-
-Document = dict[str, object]
-_encoder = msgspec.json.Encoder()
-
 
 def decode(body: bytes, context: PushContext) -> Report:
     """The report in *body*: an object in one of four shapes; an array or another media type holds nothing.
@@ -86,21 +56,22 @@ def decode(body: bytes, context: PushContext) -> Report:
     Raises MalformedBody if a JSON body is broken, a scalar, or nested too deeply.
     """
     if not body or context.content_type != "application/json":
-        return Report(skipped=1, entry=_entry({}, context))
+        return Report(skipped=1, entry=make_entry(b"", {}, context.received_ms))
     document = read_json(body)
     if isinstance(document, list):
-        return Report(skipped=1, entry=_entry({str(i): item for i, item in enumerate(document)}, context))
+        numbered: Document = {str(i): item for i, item in enumerate(document)}
+        return Report(skipped=1, entry=make_entry(body, numbered, context.received_ms))
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object or an array, got {body[:20]!r}")
-    return _read_object(document, context)
+    return _read_object(body, document, context)
 
 
-def _read_object(document: Document, context: PushContext) -> Report:
+def _read_object(body: bytes, document: Document, context: PushContext) -> Report:
     source = _section(document, "source")
     host = _text(source.get("hostname")) or _text(document.get("name"))
     values = _Values()
     samples = [*_measurements(document, values), *_identity(source, host)]
-    entry = _entry(document, context)
+    entry = make_entry(body, document, context.received_ms)
     if (not host and not samples) or len(host.encode()) > MAX_HOST_BYTES:
         return Report(skipped=1, skipped_values=values.skipped, entry=entry)
     timestamp = document.get("timestamp")
@@ -183,16 +154,6 @@ def _section(document: Document, key: str) -> Document:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _entry(document: Document, context: PushContext) -> bytes:
-    """The document as the GET shows it: host names as sent, addresses masked, our time received set last."""
-    shown = {mask_text(key): mask_addresses(value) for key, value in document.items()}
-    if name := _text(document.get("name")):
-        shown["name"] = name
-    if hostname := _text(_section(document, "source").get("hostname")):
-        shown["source"] = {**_section(shown, "source"), "hostname": hostname}
-    return _encoder.encode({**shown, "receivedAt": format_iso8601_ms(context.received_ms)})
 
 
 def html_page(title: str, text: str) -> bytes:

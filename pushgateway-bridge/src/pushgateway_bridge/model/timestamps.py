@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 MAX_AGE_MS = 24 * 3600 * 1000
 MAX_AHEAD_MS = 60 * 1000
@@ -31,5 +32,10 @@ def parse_iso8601_ms(text: str) -> int | None:
 
 def format_iso8601_ms(time_ms: int) -> str:
     """``2026-02-01T08:00:10.512Z`` for Unix milliseconds."""
-    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{_format_seconds(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _format_seconds(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

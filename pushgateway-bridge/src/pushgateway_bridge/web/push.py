@@ -22,11 +22,11 @@ def push_router(
 ) -> APIRouter:
     """A POST route for each path of *dialect*, and an answer in its own form for methods that do not push."""
     router = APIRouter(tags=[dialect.name])
-    pushes = metrics.pushes.labels(dialect.name)
+    counts = metrics.dialects[dialect.name]
 
     async def push(request: Request) -> Response:
         """Store one push. The accepted reply means that it is on disk and survives a crash."""
-        pushes.inc()
+        counts.pushes += 1
         try:
             encoding = request.headers.get("content-encoding", "")
             body = await read_body(request, encoding, dialect.max_body_bytes)
@@ -38,11 +38,11 @@ def push_router(
             return refused(error)
 
     async def wrong_method(request: Request) -> Response:
-        pushes.inc()
+        counts.pushes += 1
         return refused(WrongMethod(f"Cannot {request.method} {request.scope['path']}"))
 
     def refused(error: PushRejected) -> Response:
-        metrics.pushes_rejected.labels(dialect.name, error.reason).inc()
+        counts.rejected[error.reason] += 1
         response = to_response(dialect.refuse(error))
         if error.status == 503:
             response.headers["Retry-After"] = "1"
