@@ -1,0 +1,128 @@
+"""Builds the parts, binds the addresses and serves until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+
+import uvicorn
+
+from host_exporter.collectors import COLLECTORS
+from host_exporter.config import Config, ListenAddress
+from host_exporter.paths import HostPaths
+from host_exporter.scrape import Scraper
+from host_exporter.selfmetrics import OwnProcess
+from host_exporter.web import Web
+from host_exporter.worker import Worker
+
+log = logging.getLogger(__name__)
+
+VERSION = version("host-exporter")
+
+KEEP_ALIVE_SECONDS = 120
+"""Above any scrape interval, so that Prometheus never meets a connection that is just being closed."""
+
+SHUTDOWN_SECONDS = 2
+"""How long a running scrape may still take after a signal."""
+
+
+class StartFailureError(Exception):
+    """The exporter cannot start; the message names the thing that is in the way."""
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartFailureError before anything is served."""
+    with ExitStack() as parts:
+        sockets = [parts.enter_context(bind(address)) for address in config.listen_addresses]
+        paths = parts.enter_context(HostPaths(config.procfs, config.sysfs, config.rootfs))
+        worker = Worker("scrape")
+        parts.callback(worker.stop)
+        web = Web(
+            Scraper(
+                {name: COLLECTORS[name].collect for name in config.collectors},
+                OwnProcess(VERSION).collect,
+                paths,
+            ),
+            worker,
+            VERSION,
+            config.telemetry_path,
+        )
+        for listening in sockets:
+            host, port, *_ = listening.getsockname()
+            log.info("listening", extra={"address": str(ListenAddress(host, port)), "version": VERSION})
+        server_config = uvicorn.Config(
+            web,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        TicklessServer(server_config).run(sockets=sockets)
+        log.info("stopped")
+
+
+def bind(address: ListenAddress) -> socket.socket:
+    """A listening socket. An empty host means IPv6 and IPv4 where the system has both.
+
+    Raises StartFailureError that names the address.
+    """
+    try:
+        if address.host == "":
+            both = socket.has_dualstack_ipv6()
+            family = socket.AF_INET6 if both else socket.AF_INET
+            return socket.create_server(address, family=family, dualstack_ipv6=both)
+        family, _, _, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(resolved[:2], family=family)
+    except socket.gaierror as error:
+        raise StartFailureError(f"cannot listen on {address}: {error.strerror}") from error
+    except OSError as error:
+        # Python's own text repeats the address.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StartFailureError(f"cannot listen on {address}: {reason}") from error
+
+
+class TicklessServer(uvicorn.Server):
+    """uvicorn without its ten wake-ups a second, which burn more than the scrapes do.
+
+    It also ends with status 0 on a signal, where uvicorn raises the signal again.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        if config.limit_max_requests is not None or config.callback_notify is not None or config.date_header:
+            raise ValueError("limit_max_requests, callback_notify and date_header need the tick")
+        self._stop = asyncio.Event()
+        super().__init__(config)
+
+    async def main_loop(self) -> None:
+        """Wait for a signal, and for nothing else."""
+        await self.on_tick(0)  # sets the headers that every response has
+        await self._stop.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop the server; a second SIGINT does not wait for running scrapes."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int) -> None:
+        self.force_exit = self.should_exit and number == signal.SIGINT
+        self.should_exit = True
+        self._stop.set()

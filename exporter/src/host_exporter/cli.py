@@ -1,0 +1,157 @@
+"""The command line: flags and their environment variables → Config; exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import click
+
+from host_exporter import app, logs
+from host_exporter.collectors import COLLECTORS
+from host_exporter.config import (
+    DEFAULT_LISTEN_ADDRESS,
+    Config,
+    enabled_collectors,
+    environment_name,
+    parse_listen_address,
+    parse_telemetry_path,
+)
+from host_exporter.web import RESERVED_PATHS
+
+PROGRAM = "host-exporter"
+START_FAILURE = 3
+"""Exit code where the command line is right and the exporter still cannot start; a wrong flag is 2."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FOLDER = click.Path(exists=True, file_okay=False)
+
+
+def checked(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """Turns a flag's text into what we use; the ValueError of *parse* is what the user reads."""
+
+    def convert(_context: click.Context, parameter: click.Parameter, text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from error
+
+    return convert
+
+
+def checked_each(
+    parse: Callable[[str], Any],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], Any]:
+    """The same for a flag that may be repeated."""
+    convert = checked(parse)
+    return lambda context, parameter, texts: tuple(convert(context, parameter, text) for text in texts)
+
+
+def flag(name: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that is an environment variable as well, which its help and its errors tell."""
+    first = name.partition("/")[0]
+    argument = _argument(first)
+    return click.option(name, argument, envvar=environment_name(first), show_envvar=True, **settings)
+
+
+def _argument(flag_name: str) -> str:
+    return flag_name.lstrip("-").replace(".", "_").replace("-", "_")
+
+
+def collector_flags(command: Command) -> Command:
+    """``--[no-]collector.NAME`` for each collector there is."""
+    for name, collector in reversed(COLLECTORS.items()):
+        default = "on" if collector.on_by_default else "off"
+        switch = flag(
+            f"--collector.{name}/--no-collector.{name}",
+            default=None,
+            help=f"The {name} collector; {default} by default.",
+        )
+        command = switch(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(app.VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Show this host's metrics to Prometheus under node_exporter's names."""
+
+
+@cli.command()
+@flag(
+    "--web.listen-address",
+    callback=checked_each(parse_listen_address),
+    metavar="HOST:PORT",
+    multiple=True,
+    default=[str(DEFAULT_LISTEN_ADDRESS)],
+    show_default=True,
+    help="Where to listen; repeatable (in the environment: separated by blanks).",
+)
+@flag(
+    "--web.telemetry-path",
+    callback=checked(partial(parse_telemetry_path, reserved=RESERVED_PATHS)),
+    metavar="PATH",
+    default="/metrics",
+    show_default=True,
+    help="Where the metrics are served.",
+)
+@collector_flags
+@flag("--collector.disable-defaults", is_flag=True, help="Run only the collectors that are named.")
+@flag(
+    "--path.procfs",
+    type=FOLDER,
+    default="/proc",
+    show_default=True,
+    help="Where the host's procfs is mounted.",
+)
+@flag(
+    "--path.sysfs", type=FOLDER, default="/sys", show_default=True, help="Where the host's sysfs is mounted."
+)
+@flag("--path.rootfs", type=FOLDER, default="/", show_default=True, help="Where the host's root is mounted.")
+@flag(
+    "--log.level",
+    type=click.Choice([*logs.LEVELS]),
+    default="info",
+    show_default=True,
+    help="What is logged.",
+)
+@flag("--log.format", type=click.Choice(logs.FORMATS), default="logfmt", show_default=True, help="How it is.")
+@click.version_option(app.VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def serve(**settings: Any) -> None:
+    """Serve /metrics until SIGTERM or SIGINT."""
+    logs.configure(settings["log_level"], settings["log_format"])
+    app.serve(
+        Config(
+            listen_addresses=settings["web_listen_address"],
+            telemetry_path=settings["web_telemetry_path"],
+            collectors=enabled_collectors(
+                {name: collector.on_by_default for name, collector in COLLECTORS.items()},
+                {name: settings[_argument(f"--collector.{name}")] for name in COLLECTORS},
+                settings["collector_disable_defaults"],
+            ),
+            procfs=settings["path_procfs"],
+            sysfs=settings["path_sysfs"],
+            rootfs=settings["path_rootfs"],
+        )
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program. Each way to fail is one line on stderr and a status: 2 wrong flag, 3 cannot start."""
+    try:
+        status = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _exit(error.format_message(), error.exit_code)
+    except app.StartFailureError as error:
+        _exit(str(error), START_FAILURE)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _exit(message: str, status: int) -> None:
+    click.echo(f"{PROGRAM}: {' '.join(message.split())}", err=True)
+    sys.exit(status)

@@ -1,0 +1,117 @@
+"""The HTTP side, as a plain ASGI application: metrics, health and the landing page."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qs
+
+from host_exporter.landing import landing_page
+from host_exporter.negotiation import accepts_gzip, choose_format
+from host_exporter.render import Format
+from host_exporter.scrape import Scraper, select
+from host_exporter.worker import Worker
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+RESERVED_PATHS = ("/-/healthy", "/-/ready", "/health")
+"""What the metrics cannot be served at. At ``/`` they can: then there is no landing page."""
+
+GZIP_LEVEL = 1
+"""A higher level takes twice the time and saves a tenth of the bytes."""
+
+PLAIN = b"text/plain; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    """A whole HTTP response."""
+
+    status: int
+    content_type: bytes
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Web:
+    """Answers requests. Scrapes run one after the other in *worker*, so that health answers meanwhile."""
+
+    def __init__(
+        self, scraper: Scraper, worker: Worker, version: str, telemetry_path: str = "/metrics"
+    ) -> None:
+        self._scraper = scraper
+        self._worker = worker
+        self._telemetry_path = telemetry_path
+        page = landing_page(version, telemetry_path, scraper.enabled).encode()
+        self._fixed = {
+            "/": Answer(
+                200,
+                b"text/html; charset=utf-8",
+                page,
+                ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),),
+            ),
+            "/-/healthy": Answer(200, PLAIN, b"Healthy.\n"),
+            "/-/ready": Answer(200, PLAIN, b"Ready.\n"),
+            "/health": Answer(200, b"application/json", b'{"status":"ok"}'),
+        }
+
+    async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
+        """The ASGI interface, https://asgi.readthedocs.io/en/latest/specs/www.html; HTTP only."""
+        if scope["type"] != "http":
+            raise ValueError(f"expected an http connection, got {scope['type']}")
+        answer = await self._answer(scope)
+        headers = [
+            (b"content-type", answer.content_type),
+            (b"content-length", b"%d" % len(answer.body)),
+            # The server's own date would need a timer.
+            (b"date", formatdate(usegmt=True).encode()),
+            *answer.headers,
+        ]
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Message) -> Answer:
+        path = scope["path"]
+        if path != self._telemetry_path and path not in self._fixed:
+            return Answer(
+                404, PLAIN, f"There is nothing here. Metrics are at {self._telemetry_path}\n".encode()
+            )
+        if scope["method"] not in {"GET", "HEAD"}:
+            return Answer(405, PLAIN, b"Only GET and HEAD are allowed here.\n", ((b"allow", b"GET, HEAD"),))
+        if path == self._telemetry_path:
+            return await self._metrics(scope)
+        return self._fixed[path]
+
+    async def _metrics(self, scope: Message) -> Answer:
+        """``collect[]`` and ``exclude[]`` narrow the scrape, as node_exporter's do."""
+        headers = _headers(scope)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        try:
+            names = select(self._scraper.enabled, query.get("collect[]", ()), query.get("exclude[]", ()))
+        except ValueError as error:
+            return Answer(400, PLAIN, f"{error}\n".encode())
+        format_ = choose_format(headers.get(b"accept", ""))
+        compress = accepts_gzip(headers.get(b"accept-encoding", ""))
+        scrape = partial(self._exposition, format_, names, compress)
+        body = await asyncio.wrap_future(self._worker.submit(scrape))
+        encoding = ((b"content-encoding", b"gzip"),) if compress else ()
+        return Answer(200, format_.content_type, body, ((b"vary", b"Accept, Accept-Encoding"), *encoding))
+
+    def _exposition(self, format_: Format, names: tuple[str, ...], compress: bool) -> bytes:
+        body = self._scraper.scrape(format_, names)
+        return gzip.compress(body, GZIP_LEVEL, mtime=0) if compress else body
+
+
+def _headers(scope: Message) -> dict[bytes, str]:
+    """By lower-case name; a header sent more than once is one, joined by commas: RFC 9110 section 5.3."""
+    headers: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
