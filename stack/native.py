@@ -1,0 +1,170 @@
+"""The stack as plain processes of this machine, kept running by supervisor."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from stack import folder, supervision, tools
+from stack.configuration import write_configuration
+from stack.errors import StackError
+from stack.parts import READY_PATHS, Part, find_grafana, native_parts, our_programs, part_environment
+from stack.settings import Address, Settings, parse_address, setting_of
+from stack.status import PartStatus
+
+READY_SECONDS = 120
+"""From the start of the parts until all must be ready; downloads come before."""
+
+POLL_SECONDS = 0.2
+REMINDER_SECONDS = 10
+PROBE_SECONDS = 2
+LAST_LINES = 5
+ENDED = {"BACKOFF", "EXITED", "FATAL", "UNKNOWN"}
+"""supervisor's states of a part that ran and does not run."""
+
+
+def up(settings: Settings, say: Callable[[str], None]) -> list[str]:
+    """Start every part and wait until all are ready; their names in order.
+
+    Raises StackError if one is not: then nothing that was started runs any more.
+    """
+    if left := supervision.processes_of(settings.directory):
+        raise StackError(
+            f"process {left[0].pid} ({left[0].name()}) of an earlier run is left: end it with 'make down'"
+        )
+    ours = our_programs()
+    grafana = find_grafana()
+    for name in READY_PATHS:
+        if name != "grafana" or grafana is not None:
+            check_free(name, settings.addresses[name])
+    programs = {**ours, **tools.fetch(tools.STACK_PROGRAMS, say=say)}
+    for name in tools.STACK_PROGRAMS:
+        say(tools.version_line(name, programs[name]))
+    parts = native_parts(settings, programs, grafana)
+    write_configuration(settings, programs, {part.name: part.address for part in parts})
+    for part in parts:
+        folder.make_data_folder(settings.directory, part.name)
+    with _stopped_on_failure(settings.directory):
+        supervision.start(parts, settings.directory, part_environment(settings))
+        _wait_until_ready(parts, settings.directory, say)
+    return [part.name for part in parts]
+
+
+def check_free(part: str, address: Address) -> None:
+    """Raises StackError, naming *part*, if nothing can listen on *address* now."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As servers do: connections of the stack before this one may still be closing.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(tuple(address))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            reason = "is taken by another program" if taken else f"cannot be listened on: {error.strerror}"
+            raise StackError(
+                f"{part}: {address} {reason}; set {setting_of(part)} to another host:port"
+            ) from error
+
+
+@contextmanager
+def _stopped_on_failure(directory: Path) -> Iterator[None]:
+    """Whatever ends the block early, also an interrupt, leaves nothing running."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except BaseException:
+        supervision.stop(directory)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    del signal_number, frame
+    raise KeyboardInterrupt
+
+
+def _wait_until_ready(parts: Sequence[Part], directory: Path, say: Callable[[str], None]) -> None:
+    started = reminded = time.monotonic()
+    first_pids: dict[str, int] = {}
+    waiting = {part.name: part for part in parts}
+    while waiting:
+        for state in _states(directory):
+            name = state.name
+            first_pid = first_pids.setdefault(name, state.pid) if state.pid else first_pids.get(name, 0)
+            if state.state in ENDED or first_pid != state.pid:
+                raise _with_log(f"{name} ended while it was starting", name, directory, state.reason)
+            if (
+                name in waiting
+                and state.state == "RUNNING"
+                and probe(waiting[name].address, READY_PATHS[name])
+            ):
+                del waiting[name]
+                say(f"{name} is ready after {time.monotonic() - started:.1f} s")
+        now = time.monotonic()
+        if waiting and now - started > READY_SECONDS:
+            name = next(iter(waiting))
+            raise _with_log(f"{name} is not ready after {READY_SECONDS} s", name, directory)
+        if waiting and now - reminded > REMINDER_SECONDS:
+            reminded = now
+            say(f"waiting for {', '.join(waiting)} ({now - started:.0f} s)")
+        time.sleep(POLL_SECONDS)
+
+
+def _states(directory: Path) -> list[supervision.PartState]:
+    states = supervision.part_states(directory)
+    if states is None:
+        raise _with_log("supervisor ended while the parts were starting", "supervisor", directory)
+    return states
+
+
+def _with_log(message: str, name: str, directory: Path, reason: str = "") -> StackError:
+    """*message* with what the part called *name* wrote last, else with *reason*."""
+    path = folder.log_file(directory, name)
+    lines = [line for line in _read(path).splitlines() if line.strip()][-LAST_LINES:]
+    last = f": {lines[-1].strip()}" if lines else f": {reason}" if reason else ""
+    return StackError(f"{message}{last} (see {path})", lines[:-1])
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def probe(address: Address, path: str) -> bool:
+    """Does the part at *address* answer *path* with 200?"""
+    reachable = address.reachable()
+    connection = http.client.HTTPConnection(reachable.host, reachable.port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def status(directory: Path, record: folder.Record) -> list[PartStatus]:
+    """One entry for each part that was started in *directory*; empty if its supervisor does not run."""
+    states = supervision.part_states(directory) or ()
+    order = list(READY_PATHS)
+    statuses = []
+    for state in sorted(states, key=lambda state: order.index(state.name)):
+        address = parse_address(record.addresses[state.name])
+        running = state.state == "RUNNING"
+        ready = running and probe(address, READY_PATHS[state.name])
+        word = "ready" if ready else "not ready" if running else state.state.lower()
+        detail = f"up {_duration(state.uptime_seconds)}, pid {state.pid}" if running else state.reason
+        statuses.append(PartStatus(state.name, word, str(address), detail, running, ready))
+    return statuses
+
+
+def _duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
