@@ -1,0 +1,288 @@
+"""Dashboards: the files equal their sources, are well made, and every query answers on the real Prometheus."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import promql_parser
+import pytest
+import requests
+import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+if TYPE_CHECKING:
+    from tests.stack.conftest import Stack
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GRAFANA = REPOSITORY / "grafana"
+FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
+UIDS = {"host"}
+"""They are part of links: a dashboard may be added, but none may change its own."""
+
+PUSHED = {
+    "source": {"hostname": "my-server", "platform": "linux", "arch": "x64"},
+    "cpu": {"cores": 8, "load1m": 6.3},
+    "memory": {"totalMB": 31387, "usedMB": 16382},
+}
+PUSHED_HOST_SENDS = {
+    ("Machine", "A"),
+    ("Memory", "A"),
+    ("Memory use", "A"),
+    ("Memory use", "B"),
+    ("Memory use", "C"),
+    ("Load per core", "A"),
+    ("Last report", "A"),
+    ("Load", "A"),
+    ("Load", "D"),
+    ("Memory utilisation", "A"),
+}
+"""Panel and query that answer for a host which pushes what `PUSHED` holds; all others answer nothing."""
+
+
+class Query(NamedTuple):
+    """One query of one panel, with its placeholders still in it."""
+
+    uid: str
+    panel: str
+    ref_id: str
+    expr: str
+
+    def for_host(self, job: str, instance: str) -> str:
+        return filled(self.expr, {"job": job, "instance": instance})
+
+
+def load(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+DOCUMENTS = {path.stem: load(path) for path in FILES}
+PANELS = [
+    pytest.param(panel, id=f"{uid}-{panel['id']}")
+    for uid, document in DOCUMENTS.items()
+    for panel in document["panels"]
+    if panel["type"] != "row"
+]
+QUERIES = [
+    Query(uid, panel["title"], target["refId"], target["expr"])
+    for uid, document in DOCUMENTS.items()
+    for panel in document["panels"]
+    for target in panel.get("targets", [])
+]
+
+
+def filled(text: str, variables: dict[str, str]) -> str:
+    """*text* as Grafana sends it: a one-minute step and an hour's range."""
+    macros = {"__rate_interval": "4m", "__interval": "1m", "__range": "1h"}
+    return re.sub(r"\$(\w+)", lambda match: {**macros, **variables}[match[1]], text)
+
+
+def query_id(query: Query) -> str:
+    return f"{query.uid}-{query.panel}-{query.ref_id}".replace(" ", "_")
+
+
+def label_query(document: Any, name: str) -> tuple[str, str]:
+    """Selector and label of the query variable *name*."""
+    found = next(variable for variable in document["templating"]["list"] if variable["name"] == name)
+    match = re.fullmatch(r"label_values\((.+), (\w+)\)", found["query"]["query"])
+    assert match, found["query"]
+    return match[1], match[2]
+
+
+def write_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "telemetry_dashboards", *arguments]
+    return subprocess.run(command, cwd=GRAFANA, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_every_file_equals_its_python_source() -> None:
+    checked = write_command("--check")
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_check_names_what_is_changed_missing_or_left_over(tmp_path: Path) -> None:
+    assert write_command("--target", str(tmp_path)).returncode == 0
+    (tmp_path / "host.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "old.json").write_text("{}", encoding="utf-8")
+
+    checked = write_command("--check", "--target", str(tmp_path))
+
+    assert checked.returncode == 1
+    assert [line.split()[0] for line in checked.stderr.splitlines()] == ["host.json", "old.json"]
+
+
+def test_uids_stay_and_name_the_files() -> None:
+    assert DOCUMENTS.keys() >= UIDS
+    assert {name: document["uid"] for name, document in DOCUMENTS.items()} == {
+        name: name for name in DOCUMENTS
+    }
+
+
+@pytest.mark.parametrize("uid", DOCUMENTS)
+def test_the_sdk_reads_the_same_document(uid: str) -> None:
+    decoded = Dashboard.from_json(DOCUMENTS[uid])
+
+    assert json.loads(json.dumps(decoded, cls=JSONEncoder)) == DOCUMENTS[uid]
+
+
+@pytest.mark.parametrize("uid", DOCUMENTS)
+def test_nothing_names_a_fixed_data_source(uid: str) -> None:
+    document = DOCUMENTS[uid]
+    queries = [target for panel in document["panels"] for target in panel.get("targets", [])]
+    variables = [one for one in document["templating"]["list"] if one["type"] == "query"]
+    sources = [part["datasource"] for part in [*queries, *variables]]
+
+    assert "__inputs" not in document
+    assert sources == [{"type": "prometheus", "uid": "${datasource}"}] * len(sources)
+    assert DOCUMENTS[uid]["templating"]["list"][0]["type"] == "datasource"
+
+
+@pytest.mark.parametrize("uid", DOCUMENTS)
+def test_panels_have_their_own_numbers_and_places(uid: str) -> None:
+    panels = DOCUMENTS[uid]["panels"]
+    cells = [
+        (x, y)
+        for position in (panel["gridPos"] for panel in panels)
+        for x in range(position["x"], position["x"] + position["w"])
+        for y in range(position["y"], position["y"] + position["h"])
+    ]
+
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len(set(cells)) == len(cells), "two panels overlap"
+    assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_says_what_it_shows_in_which_unit(panel: Any) -> None:
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["fieldConfig"]["defaults"]["noValue"]
+    assert {target["interval"] for target in panel["targets"]} == {"1m"}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=query_id)
+def test_a_query_parses_and_asks_for_the_chosen_host(query: Query) -> None:
+    promql_parser.parse(query.for_host("node", "local"))
+    selectors = re.findall(r"[a-z_:][a-z0-9_:]*\{([^}]*)\}", query.expr)
+
+    assert selectors
+    assert all(selector.startswith('job="$job",instance="$instance"') for selector in selectors)
+
+
+def test_recorded_names_are_recorded() -> None:
+    recorded = {
+        rule["record"]
+        for path in (REPOSITORY / "prometheus/rules").glob("*.yml")
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    asked = {name for query in QUERIES for name in re.findall(r"\b[a-z]+:\w+:\w+\b", query.expr)}
+
+    assert asked
+    assert asked <= recorded
+
+
+def test_provisioning_points_at_the_data_source_and_folder_by_environment() -> None:
+    (source,) = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
+    (provider,) = yaml.safe_load((GRAFANA / "provisioning/dashboards/telemetry.yml").read_text())["providers"]
+    variable = DOCUMENTS["host"]["templating"]["list"][0]
+
+    assert (source["uid"], source["url"]) == (variable["current"]["value"], "$PROMETHEUS_URL")
+    assert provider["options"]["path"] == "$GRAFANA_DASHBOARDS_DIR"
+
+
+def test_the_home_dashboard_is_there() -> None:
+    (home,) = re.findall(
+        r"default_home_dashboard_path = \$__env\{GRAFANA_DASHBOARDS_DIR\}/(\S+)",
+        (GRAFANA / "grafana.ini").read_text(encoding="utf-8"),
+    )
+
+    assert (GRAFANA / "dashboards" / home).is_file()
+
+
+@pytest.fixture(scope="module")
+def pushed_host(running_stack: Stack) -> Iterator[Stack]:
+    """The running stack, to which the host `my-server` reports every two seconds."""
+    done = threading.Event()
+
+    def report() -> None:
+        while not done.is_set():
+            requests.post(f"{running_stack.bridge}/api/telemetry", json=PUSHED, timeout=10)
+            done.wait(2)
+
+    agent = threading.Thread(target=report)
+    agent.start()
+    yield running_stack
+    done.set()
+    agent.join(timeout=15)
+    assert not agent.is_alive()
+
+
+def ask(stack: Stack, expr: str) -> list[Any]:
+    answer = requests.get(f"{stack.prometheus}/api/v1/query", params={"query": expr}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    result: list[Any] = answer.json()["data"]["result"]
+    return result
+
+
+def answers(stack: Stack, expr: str, within_seconds: float = 90) -> bool:
+    """Whether *expr* gives a series before long: rules need two scrapes and an evaluation."""
+    end = time.monotonic() + within_seconds
+    while not (found := ask(stack, expr)) and time.monotonic() < end:
+        time.sleep(1)
+    return bool(found)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("query", QUERIES, ids=query_id)
+def test_a_query_answers_for_the_scraped_host(running_stack: Stack, query: Query) -> None:
+    assert answers(running_stack, query.for_host("node", "local"))
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("query", QUERIES, ids=query_id)
+def test_a_query_answers_for_a_pushed_host_what_it_sends(pushed_host: Stack, query: Query) -> None:
+    assert answers(pushed_host, 'instance:load_per_core:ratio{job="pixeltracker"}'), "the host is not there"
+    expr = query.for_host("pixeltracker", "my-server")
+    if (query.panel, query.ref_id) in PUSHED_HOST_SENDS:
+        assert answers(pushed_host, expr)
+    else:
+        assert ask(pushed_host, expr) == []
+
+
+@pytest.mark.stack
+def test_the_pushed_numbers_arrive_in_base_units(pushed_host: Stack) -> None:
+    used = next(query for query in QUERIES if (query.panel, query.ref_id) == ("Memory use", "A"))
+    expr = used.for_host("pixeltracker", "my-server")
+    assert answers(pushed_host, expr)
+
+    assert [float(series["value"][1]) for series in ask(pushed_host, expr)] == [16382 * 2**20]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("uid", DOCUMENTS)
+def test_the_variables_offer_scraped_and_pushed_hosts(pushed_host: Stack, uid: str) -> None:
+    assert answers(pushed_host, 'node_load1{job="pixeltracker"}')
+    assert answers(pushed_host, 'node_load1{job="node"}')
+
+    def values(name: str, **chosen: str) -> set[str]:
+        selector, label = label_query(DOCUMENTS[uid], name)
+        address = f"{pushed_host.prometheus}/api/v1/label/{label}/values"
+        answer = requests.get(address, params={"match[]": filled(selector, chosen)}, timeout=10)
+        return set(answer.json()["data"])
+
+    assert values("job") >= {"node", "pixeltracker"}
+    assert values("instance", job="node") == {"local"}
+    assert "my-server" in values("instance", job="pixeltracker")
