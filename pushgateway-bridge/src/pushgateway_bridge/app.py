@@ -14,8 +14,9 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 import uvicorn
@@ -28,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pushgateway_bridge.config import Config, split_address
 from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.journal.journal import Journal
@@ -37,6 +39,7 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
 from pushgateway_bridge.web.health import health_router
+from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
 from pushgateway_bridge.web.pages import pages_router
 from pushgateway_bridge.web.paths import LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
@@ -97,17 +100,18 @@ class StateMetrics(Collector):
 class Bridge:
     """The parts of one bridge, and their life."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, dialects: Mapping[str, Dialect] = DIALECTS) -> None:
         self._config = config
+        self._dialects = dialects
         self._clock = SystemClock()
         self._tasks: list[asyncio.Task[None]] = []
         self.version = importlib.metadata.version("pushgateway-bridge")
         self.failure: Exception | None = None
         """Why the bridge stops by itself, if it does."""
-        self.metrics = SelfMetrics(self.version, DIALECTS)
+        self.metrics = SelfMetrics(self.version, dialects)
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
-            for name, dialect in DIALECTS.items()
+            for name, dialect in dialects.items()
         }
         self.store = Store(defaults, self._clock.monotonic)
         self.journal = Journal(
@@ -198,9 +202,9 @@ class Bridge:
             openapi_url="/api/v1/openapi.json",
             lifespan=lifespan,
         )
-        for dialect in DIALECTS.values():
+        for dialect in self._dialects.values():
             app.include_router(push_router(dialect, self.ingest, self.metrics, clock.now_ms))
-        pixeltracker = DIALECTS["pixeltracker"]
+        pixeltracker = self._dialects["pixeltracker"]
         app.include_router(pixeltracker_router(pixeltracker, self.recent_entries))
         app.include_router(scrape_router(self.store, self.metrics.registry))
         app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
@@ -215,6 +219,15 @@ class Bridge:
         )
         app.add_exception_handler(404, not_found)
         return LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
+
+    def http_protocol(self) -> type[asyncio.Protocol] | Literal["httptools"]:
+        """What speaks HTTP: the hot routes where the installed uvicorn can carry them."""
+        reason = unsupported()
+        if reason is not None:
+            logger.warning("hot routes off reason=%r", reason)
+            return "httptools"
+        routes = hot_routes(self._dialects, self.metrics.dialects)
+        return hot_protocol(routes, self.ingest, self._clock.now_ms)
 
     def recent_entries(self, dialect: str) -> list[bytes]:
         """The newest entries of *dialect*; reads the journal's file, so it blocks."""
@@ -258,13 +271,13 @@ async def not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, 404)
 
 
-def serve(config: Config) -> int:
+def serve(config: Config, dialects: Mapping[str, Dialect] = DIALECTS) -> int:
     """Run a bridge until a signal or a failing disk ends it; return the exit code. Raises StartFailed."""
     host, port = split_address(config.web.listen_address)
     refuse_open_by_accident(config, host)
     listener = bind(host, port, config.web.listen_address)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    bridge = Bridge(config)
+    bridge = Bridge(config, dialects)
     with contextlib.closing(listener):
         bridge.journal.open()
         try:
@@ -272,7 +285,7 @@ def serve(config: Config) -> int:
                 uvicorn.Config(
                     bridge.web_app(),
                     loop="uvloop",
-                    http="httptools",
+                    http=bridge.http_protocol(),
                     ws="none",
                     lifespan="on",
                     access_log=False,

@@ -1,0 +1,315 @@
+"""The push routes once more, answered from the HTTP parser's callbacks, without an ASGI cycle.
+
+An ordinary push (POST to a dialect's path as it stands, HTTP/1.1, a Content-Length within the limit, no content
+coding) is decoded, journalled and answered here with less than half the work. Whatever is unusual takes the
+ordinary route (web/push.py), which is complete by itself: other methods and spellings, queries, chunks,
+``Expect``, compression, HTTP/1.0, pipelined requests, a client that does not read, and every refusal, so that one
+place words the errors. Both ways share ``Ingest.begin``: the answer is written after the same commit.
+
+This leans on parts of uvicorn that it does not promise to keep; ``unsupported`` says whether the installed one
+still has them, and if not the bridge runs without this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.selfmetrics import DialectCounts
+from pushgateway_bridge.web.context import push_context
+
+NEEDED: Final = (
+    "_start_asgi_task",
+    "_unset_keepalive_if_required",
+    "connection_lost",
+    "data_received",
+    "on_body",
+    "on_headers_complete",
+    "on_message_complete",
+    "on_response_complete",
+    "shutdown",
+    "timeout_keep_alive_handler",
+)
+"""What of uvicorn's protocol class is overridden or called here."""
+
+DRAIN_SECONDS: Final = 0.05
+"""How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
+
+UNUSUAL: Final = frozenset(
+    {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization"}
+)
+"""Headers whose requests take the ordinary route."""
+
+
+def unsupported() -> str | None:
+    """Why the installed uvicorn cannot carry the hot routes; ``None`` if it can."""
+    missing = [name for name in NEEDED if not hasattr(HttpToolsProtocol, name)]
+    return f"uvicorn lacks {', '.join(missing)}" if missing else None
+
+
+class HotRoute(NamedTuple):
+    """One path: its dialect, what to count, and the accepted reply after the Date header."""
+
+    dialect: Dialect
+    counts: DialectCounts
+    accepted: bytes
+
+
+def hot_routes(dialects: Mapping[str, Dialect], counts: Mapping[str, DialectCounts]) -> dict[bytes, HotRoute]:
+    """A route for each path of each dialect, by the path as it stands in a request line."""
+    return {
+        path.encode(): HotRoute(dialect, counts[name], _rendered(dialect))
+        for name, dialect in dialects.items()
+        for path in dialect.paths
+    }
+
+
+def _rendered(dialect: Dialect) -> bytes:
+    reply = dialect.accepted
+    return b"content-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (
+        reply.content_type.encode(),
+        len(reply.body),
+        reply.body,
+    )
+
+
+class _NoEvent:
+    """Stands where a cycle has its event: nobody waits for a hot request."""
+
+    def set(self) -> None:
+        pass
+
+
+_NO_EVENT: Final = _NoEvent()
+
+
+class HotCycle:
+    """A hot request on its way; what the base class looks at in a cycle, and no more."""
+
+    __slots__ = (
+        "body",
+        "content_type",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "route",
+    )
+
+    def __init__(self, route: HotRoute, content_type: str, keep_alive: bool) -> None:
+        self.route = route
+        self.content_type = content_type
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.disconnected = False
+        self.response_complete = False
+        self.message_event = _NO_EVENT
+
+
+def hot_protocol(
+    routes: Mapping[bytes, HotRoute], ingest: Ingest, clock_ms: Callable[[], int]
+) -> type[HttpToolsProtocol]:
+    """A protocol class for uvicorn's ``http=`` that answers *routes* itself."""
+
+    class HotProtocol(HotHttpProtocol):
+        hot_routes = routes
+        hot_ingest = ingest
+        hot_clock_ms = staticmethod(clock_ms)
+
+    return HotProtocol
+
+
+class HotHttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a short way for hot requests. Made by ``hot_protocol``."""
+
+    hot_routes: Mapping[bytes, HotRoute]
+    hot_ingest: Ingest
+    hot_clock_ms: Callable[[], int]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._hot: HotCycle | None = None
+        """The hot request whose body is being read."""
+        self._idle_since: float | None = None
+        self._head_of: object = None
+        self._head = b""
+
+    # Parsing
+
+    def on_headers_complete(self) -> None:
+        cycle = self._eligible()
+        if cycle is None:
+            super().on_headers_complete()
+        else:
+            self._hot = cycle
+            self.cycle = cycle  # type: ignore[assignment]
+
+    def _eligible(self) -> HotCycle | None:
+        """A cycle for the request whose headers were read, if it is an ordinary push and nothing else is under way."""
+        route = self.hot_routes.get(self.url)
+        if route is None or self.parser.get_method() != b"POST":
+            return None
+        under_way: RequestResponseCycle | None = self.cycle  # None before the first request
+        if under_way is not None and not under_way.response_complete:
+            return None
+        if self.flow.write_paused or self.root_path or self.limit_concurrency is not None:
+            return None
+        if self.parser.get_http_version() != "1.1" or not self.hot_ingest.ready:
+            return None
+        length = -1
+        content_type = b""
+        for name, value in self.headers:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                length = int(value)  # the parser has refused anything but digits
+            elif name in UNUSUAL:
+                return None
+        if not 0 < length <= route.dialect.max_body_bytes:
+            return None
+        return HotCycle(route, content_type.decode("latin-1"), self.parser.should_keep_alive())
+
+    def on_body(self, body: bytes) -> None:
+        hot = self._hot
+        if hot is None:
+            super().on_body(body)
+        else:
+            hot.body = hot.body + body if hot.body else body
+
+    def on_message_complete(self) -> None:
+        hot = self._hot
+        if hot is None:
+            super().on_message_complete()
+            return
+        self._hot = None
+        try:
+            context = push_context(hot.content_type, self.hot_clock_ms())
+            self.hot_ingest.begin(
+                hot.route.dialect, hot.body, context, lambda refusal: self._answer(hot, refusal)
+            )
+        except PushRejected:
+            self._take_the_ordinary_route(hot)
+        else:
+            hot.route.counts.pushes += 1
+
+    def _take_the_ordinary_route(self, hot: HotCycle) -> None:
+        """Hand the whole request to uvicorn, whose answer says what is wrong with it."""
+        hot.response_complete = True
+        super().on_headers_complete()
+        super().on_body(hot.body)
+        super().on_message_complete()
+
+    # Answering
+
+    def _answer(self, hot: HotCycle, refusal: PushRejected | None) -> None:
+        """Tell the pusher what became of its push; called when its group commit is over."""
+        hot.response_complete = True
+        if hot.disconnected or self.transport.is_closing():
+            return
+        if refusal is None:
+            head, rest = self._accepted_head(), hot.route.accepted
+        else:
+            hot.route.counts.rejected[refusal.reason] += 1
+            head, rest = self._refused(hot.route.dialect, refusal)
+        if hot.keep_alive:
+            self.transport.write(head + rest)
+        else:
+            self.transport.write(b"%bconnection: close\r\n%b" % (head, rest))
+            self.transport.close()
+        self.on_response_complete()
+
+    def _accepted_head(self) -> bytes:
+        """Status line and default headers; made anew when the server's Date changed."""
+        headers = self.server_state.default_headers
+        if headers is not self._head_of:
+            self._head_of = headers
+            self._head = b"HTTP/1.1 200 OK\r\n" + _lines(headers)
+        return self._head
+
+    def _refused(self, dialect: Dialect, refusal: PushRejected) -> tuple[bytes, bytes]:
+        reply = dialect.refuse(refusal)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", reply.content_type.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
+        if refusal.status == 503:
+            headers.append((b"retry-after", b"1"))
+        return b"HTTP/1.1 %d Refused\r\n%b" % (reply.status, _lines(headers)), b"\r\n" + reply.body
+
+    # Life of the connection
+
+    def data_received(self, data: bytes) -> None:
+        self._idle_since = None
+        super().data_received(data)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Leave the timer running: to cancel and set it at each request costs more than to decode the push."""
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._cancel_keep_alive()
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it has been idle for long enough, else look again when it may have been."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._cancel_keep_alive()
+
+    def _cancel_keep_alive(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def shutdown(self) -> None:
+        """Let a request that is already in the socket's buffer be answered, then close.
+
+        A body that is half here when the bridge is told to stop is not waited for.
+        """
+        if self._hot is not None:
+            self.transport.close()
+            return
+        under_way: RequestResponseCycle | None = self.cycle
+        if under_way is None or under_way.response_complete:
+            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
