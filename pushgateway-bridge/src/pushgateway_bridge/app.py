@@ -222,9 +222,9 @@ class Bridge:
 
     def http_protocol(self) -> type[asyncio.Protocol] | Literal["httptools"]:
         """What speaks HTTP: the hot routes where the installed uvicorn can carry them."""
-        reason = unsupported()
+        reason = unsupported() if self._config.web.hot_routes else "web.hot_routes is false"
         if reason is not None:
-            logger.warning("hot routes off reason=%r", reason)
+            logger.info("hot routes off reason=%r", reason)
             return "httptools"
         routes = hot_routes(self._dialects, self.metrics.dialects)
         return hot_protocol(routes, self.ingest, self._clock.now_ms)

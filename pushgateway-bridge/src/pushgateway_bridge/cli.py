@@ -22,18 +22,22 @@ START_FAILED: Final = 3
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=CONTEXT_SETTINGS)
+MAIN_HELP: Final = """
+Turns the JSON that agents and applications POST into Prometheus metrics, on disk before it answers.
+
+\b
+Try it:
+  pushgateway-bridge serve --journal.directory /tmp/journal
+  curl -X POST localhost:10091/api/telemetry -H 'Content-Type: application/json' \\
+    -d '{"name":"my-server","cpuC":8,"cpuL":63}'
+  curl localhost:10091/metrics
+"""
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, help=MAIN_HELP)
 @click.version_option(package_name="pushgateway-bridge")
 def main() -> None:
-    r"""Turns the JSON that agents and applications POST into Prometheus metrics, on disk before it answers.
-
-    \b
-    Try it:
-      pushgateway-bridge serve --journal.directory /tmp/journal
-      curl -X POST localhost:10091/api/telemetry -H 'Content-Type: application/json' \\
-        -d '{"name":"my-server","cpuC":8,"cpuL":63}'
-      curl localhost:10091/metrics
-    """
+    """The two commands."""
 
 
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +57,7 @@ def setting_options(command: Callable[..., None]) -> Callable[..., None]:
 
 HELP: Final = {
     "web.listen_address": "Host and port to listen on.",
+    "web.hot_routes": "Answer ordinary pushes by a shorter way; false rules it out when you look for a fault.",
     "journal.directory": "Folder of the journal; made if it is not there.",
     "journal.checkpoint_interval_seconds": "Time between checkpoints of the state.",
     "journal.recent_entries": "Entries a dialect keeps for the reads that its clients know.",

@@ -31,6 +31,8 @@ class WebConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen_address: str = "127.0.0.1:10091"
     """Host and port, such as 127.0.0.1:10091 or [::1]:10091."""
+    hot_routes: bool = True
+    """Whether ordinary pushes are answered by a shorter way through the server."""
 
 
 class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +161,8 @@ def _read_file(file: Path) -> tuple[dict[str, object], dict[str, str]]:
     for section, keys in document.items():
         if section not in SECTIONS:
             raise StartFailed(_unknown(f"section {section!r}", str(section), SECTIONS, file))
+        if keys is None:
+            continue  # all of its keys are commented out
         if not isinstance(keys, dict):
             raise StartFailed(f"configuration file {file}: section {section!r} must hold keys and values")
         known = [field.name for field in msgspec.structs.fields(SECTIONS[section])]
