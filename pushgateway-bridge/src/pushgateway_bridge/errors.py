@@ -33,6 +33,36 @@ class UnsupportedEncoding(PushRejected):
     reason = "unsupported_encoding"
 
 
+class TypeConflict(PushRejected):
+    """A family is held with another type or other buckets."""
+
+    reason = "type_conflict"
+
+
+class NameConflict(PushRejected):
+    """A family would have lines of the same name as another one has."""
+
+    reason = "name_conflict"
+
+
+class OwnerConflict(PushRejected):
+    """The push group belongs to another dialect: a series has one writer."""
+
+    reason = "owner_conflict"
+
+
+class ReservedJob(PushRejected):
+    """The job is one that is scraped."""
+
+    reason = "reserved_job"
+
+
+class ReservedName(PushRejected):
+    """The metric's name is kept for metrics about the stack itself."""
+
+    reason = "reserved_name"
+
+
 class WrongMethod(PushRejected):
     """The path takes pushes, but not by this method."""
 
@@ -71,6 +101,11 @@ REJECTIONS: tuple[type[PushRejected], ...] = (
     MalformedBody,
     BodyTooLarge,
     UnsupportedEncoding,
+    TypeConflict,
+    NameConflict,
+    OwnerConflict,
+    ReservedJob,
+    ReservedName,
     WrongMethod,
     ClientGone,
     NotReady,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
@@ -19,7 +20,12 @@ from pushgateway_bridge.model.change import Push
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
 from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
-from pushgateway_bridge.state.checkpoint import encode_group, restore_group
+from pushgateway_bridge.state.checkpoint import (
+    encode_group,
+    give_back_sketches,
+    restore_group,
+    take_changed_sketches,
+)
 from pushgateway_bridge.state.store import Store
 
 logger = logging.getLogger(__name__)
@@ -66,6 +72,9 @@ class Ingest:
             restore_group(self._store, group_id, body, now_ms, monotonic)
             for group_id, body in self._journal.checkpoint_rows()
         )
+        for group_id, series_id, hour, body in self._journal.sketches():
+            self._store.restored_hour(group_id, series_id, hour, body)
+        self._store.show_restored_distinct(now_ms)
         records = 0
         for position, change in self._journal.replay():
             samples += self._store.replay(change, position, now_ms)
@@ -109,9 +118,11 @@ class Ingest:
         replaced = 0
         reserved = []
         for one in report.groups:
+            store.check(one, dialect.name)
+        for one in report.groups:
             timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
-            reserved.append(store.reserve(one, dialect.name, timestamp_ms))
+            reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms))
 
         def committed(position: int) -> None:
             for group in reserved:
@@ -141,6 +152,7 @@ class Ingest:
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL_SECONDS)
             self.expire()
+            self._store.renew_distinct(self._clock.now_ms())
 
     def expire(self) -> None:
         """Queue the expiry of what has outlived its time to live by now."""
@@ -170,35 +182,50 @@ class Ingest:
         if floor == self._checkpointed_position:
             return
         waiting = list(self._store.take_changed_groups())
-        unwritten = set(waiting)
         try:
             while waiting:
-                rows = self._next_rows(waiting)
-                await self._write_rows(rows, None)
-                unwritten.difference_update(group_id for group_id, _ in rows)
-            await self._write_rows([], floor)
+                await self._write_slice(waiting)
+            await self._write(floor=floor)
         except PushRejected as refusal:
+            self._store.give_back_changed_groups(waiting)
             logger.warning("checkpoint not written reason=%s", refusal.reason)
         else:
             self._checkpointed_position = floor
-        finally:
-            self._store.give_back_changed_groups(unwritten)
 
-    def _next_rows(self, waiting: list[int]) -> list[tuple[int, bytes | None]]:
-        """Take groups off *waiting* and encode them for at most SLICE_SECONDS."""
+    async def _write_slice(self, waiting: list[int]) -> None:
+        """Take groups off *waiting*, encode them for at most SLICE_SECONDS, and write them.
+
+        Raises PushRejected, and puts them back, if they cannot be written.
+        """
         now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
-        until = asyncio.get_running_loop().time() + SLICE_SECONDS
+        until = time.perf_counter() + SLICE_SECONDS
         rows: list[tuple[int, bytes | None]] = []
-        while waiting and (not rows or asyncio.get_running_loop().time() < until):
+        sketches: list[tuple[int, int, int, bytes | None]] = []
+        while waiting and (not rows or time.perf_counter() < until):
             group_id = waiting.pop()
             group = self._store.group(group_id)
             if group is None:
                 rows.append((group_id, None))
             elif group.committed:
                 rows.append((group_id, encode_group(group, now_ms, monotonic)))
-        return rows
+                sketches += [(group_id, *row) for row in take_changed_sketches(group)]
+        try:
+            await self._write(rows=rows, sketches=sketches)
+        except PushRejected:
+            waiting += [group_id for group_id, _ in rows]
+            for group_id, *row in sketches:
+                group = self._store.group(group_id)
+                if group is not None:
+                    give_back_sketches(group, [tuple(row)])  # type: ignore[list-item]
+            raise
 
-    async def _write_rows(self, rows: list[tuple[int, bytes | None]], floor: int | None) -> None:
+    async def _write(
+        self,
+        rows: Sequence[tuple[int, bytes | None]] = (),
+        sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
+        floor: int | None = None,
+    ) -> None:
+        """Have the journal write this among the pushes. Raises PushRejected."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def committed(_position: int) -> None:
@@ -209,7 +236,7 @@ class Ingest:
             if not outcome.done():
                 outcome.set_exception(refusal)
 
-        self._journal.append(Entry(committed, failed, rows=rows, floor=floor))
+        self._journal.append(Entry(committed, failed, rows=rows, sketches=sketches, floor=floor))
         await outcome
 
     # Stop
@@ -217,6 +244,6 @@ class Ingest:
     async def drain(self) -> None:
         """Wait until everything queued is on disk or refused."""
         try:
-            await self._write_rows([], None)
+            await self._write()
         except PushRejected as refusal:
             logger.warning("queued pushes refused at stop reason=%s", refusal.reason)

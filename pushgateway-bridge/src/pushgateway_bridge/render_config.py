@@ -20,7 +20,7 @@ from pushgateway_bridge.errors import StartFailed
 
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
-NUMBER_OR_BOOLEAN: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})|true|false")
+NUMBER_OR_BOOLEAN: Final = re.compile(r"0|-?[1-9][0-9]{0,17}|true|false")
 """Settings that are no text in YAML. A number with a leading zero or with more digits is a password or the like."""
 
 Lookup = Callable[[str], str | None]

@@ -30,7 +30,7 @@ FIRST_PUSH = Push(
             [1],
             [0.5],
             [SeriesDefinition(1, "up", (("kind", "x"),), SeriesClass.POINT)],
-            GroupDefinition(GROUP, "pixeltracker"),
+            GroupDefinition(GROUP, "pixeltracker", 1_770_000_000_000),
         )
     ],
 )

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from pushgateway_bridge.dialects.masking import mask_addresses
+from pushgateway_bridge.dialects.masking import mask_addresses, mask_text
 from pushgateway_bridge.model.timestamps import format_iso8601_ms, parse_iso8601_ms
 
 Document = dict[str, object]
@@ -60,11 +60,11 @@ def make_entry(body: bytes, document: Document, received_ms: int) -> bytes:
 
 
 def _masked(document: Document) -> Document:
-    shown = {key: value if key == "name" else mask_addresses(value) for key, value in document.items()}
-    source = document.get("source")
-    if isinstance(source, dict) and "hostname" in source:
-        masked = shown["source"]
-        assert isinstance(masked, dict)
+    shown = {mask_text(key): mask_addresses(value) for key, value in document.items()}
+    if isinstance(name := document.get("name"), str):
+        shown["name"] = name
+    source, masked = document.get("source"), shown.get("source")
+    if isinstance(source, dict) and isinstance(masked, dict) and isinstance(source.get("hostname"), str):
         masked["hostname"] = source["hostname"]
     return shown
 
@@ -98,16 +98,11 @@ def _quotes_of_section(key: str, section: Document) -> int:
     """How many quotes a section of a known agent is written with; 0 if it is none."""
     if key == "source":
         for name, value in section.items():
-            known = (
-                type(value) is str
-                if name == "hostname"
-                else value in SYSNAMES
-                if name == "platform"
-                else value in MACHINES
-                if name == "arch"
-                else False
-            )
-            if not known:
+            if type(value) is not str or not (
+                name == "hostname"
+                or (name == "platform" and value in SYSNAMES)
+                or (name == "arch" and value in MACHINES)
+            ):
                 return 0
         return 4 * len(section)
     fields = NUMBER_SECTIONS.get(key, frozenset())

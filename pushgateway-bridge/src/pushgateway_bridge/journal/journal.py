@@ -47,7 +47,7 @@ _family_decoder = msgspec.msgpack.Decoder(Family)
 class Entry:
     """What one append asks for. All of it is on disk when ``committed`` is called, or none of it."""
 
-    __slots__ = ("committed", "failed", "families", "floor", "recent", "record", "rows")
+    __slots__ = ("committed", "failed", "families", "floor", "recent", "record", "rows", "sketches")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Entry:
         families: Sequence[Family] = (),
         recent: tuple[str, bytes] | None = None,
         rows: Sequence[tuple[int, bytes | None]] = (),
+        sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
         floor: int | None = None,
     ) -> None:
         self.committed = committed
@@ -70,7 +71,9 @@ class Entry:
         self.recent = recent
         """Dialect and JSON of an entry for the compatibility reads."""
         self.rows = rows
-        """Checkpoint rows to replace; ``None`` deletes."""
+        """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
+        self.sketches = sketches
+        """Sketches to replace, by group, series and hour; ``None`` deletes."""
         self.floor = floor
         """The checkpoint is complete up to here: records at or before this position are not needed any more."""
 
@@ -205,6 +208,10 @@ class Journal:
         """Groups and their state, as last checkpointed."""
         yield from self._connection.execute("SELECT group_id, body FROM checkpoint")
 
+    def sketches(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Sketches of distinct counts as last checkpointed: group, series, hour, body."""
+        yield from self._connection.execute("SELECT group_id, series_id, hour, body FROM sketch")
+
     def families(self) -> Iterator[Family]:
         """Every family that a record or checkpoint may name."""
         for (body,) in self._connection.execute("SELECT body FROM family"):
@@ -328,15 +335,22 @@ class Journal:
             )
 
     def _write_checkpoint(self, group: list[Entry]) -> None:
+        execute = self._connection.execute
         for group_id, body in (row for entry in group for row in entry.rows):
             if body is None:
-                self._connection.execute("DELETE FROM checkpoint WHERE group_id = ?", (group_id,))
+                execute("DELETE FROM checkpoint WHERE group_id = ?", (group_id,))
+                execute("DELETE FROM sketch WHERE group_id = ?", (group_id,))
             else:
-                self._connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (group_id, body))
+                execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (group_id, body))
+        for *key, body in (row for entry in group for row in entry.sketches):
+            if body is None:
+                execute("DELETE FROM sketch WHERE group_id = ? AND series_id = ? AND hour = ?", tuple(key))
+            else:
+                execute("INSERT OR REPLACE INTO sketch VALUES (?, ?, ?, ?)", (*key, body))
         floors = [entry.floor for entry in group if entry.floor is not None]
         if floors:
             self._floor = max(self._floor, *floors)
-            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (self._floor,))
+            execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (self._floor,))
 
     def _delete_frames(self) -> None:
         """Delete a few of the frames that the checkpoint covers."""

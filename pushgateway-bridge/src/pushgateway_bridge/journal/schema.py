@@ -18,6 +18,8 @@ CREATE TABLE frame (position INTEGER PRIMARY KEY, written_ms INTEGER NOT NULL, r
     body BLOB NOT NULL);
 CREATE TABLE family (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (group_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE sketch (group_id INTEGER NOT NULL, series_id INTEGER NOT NULL, hour INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (group_id, series_id, hour)) WITHOUT ROWID;
 CREATE TABLE recent (dialect TEXT NOT NULL, position INTEGER NOT NULL, written_ms INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (dialect, position)) WITHOUT ROWID;
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.model.family import SeriesClass, SeriesKind
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 
 
@@ -20,13 +20,17 @@ class SeriesDefinition(msgspec.Struct, frozen=True, array_like=True):
     family: str
     labels: LabelSet
     series_class: SeriesClass
+    kind: SeriesKind = SeriesKind.VALUE
+    created_ms: int = 0
+    """When counting began (Unix), for a counter or histogram."""
 
 
 class GroupDefinition(msgspec.Struct, frozen=True, array_like=True):
-    """Which push group a number means, and the dialect that made it."""
+    """Which push group a number means, the dialect that made it, and when (Unix)."""
 
     labels: PushGroup
     dialect: str
+    created_ms: int
 
 
 class GroupChange(msgspec.Struct, frozen=True, array_like=True):
@@ -38,9 +42,14 @@ class GroupChange(msgspec.Struct, frozen=True, array_like=True):
     """Reports of this group's source, this one included."""
     series_ids: list[int]
     values: list[float]
+    """Of values: the value. Of counters: the total."""
     definitions: list[SeriesDefinition] = []
     group: GroupDefinition | None = None
     """Set in the first record of a group."""
+    histograms: list[tuple[int, list[float]]] = []
+    """(series, totals)"""
+    distinct: list[tuple[int, int]] = []
+    """(series, keyed 64-bit hash of who was seen)"""
 
 
 class Push(msgspec.Struct, frozen=True, array_like=True, tag="push"):

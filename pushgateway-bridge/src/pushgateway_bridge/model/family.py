@@ -1,4 +1,4 @@
-"""Metric families and the three classes of series."""
+"""Metric families, the classes of series, and what a series holds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Family(msgspec.Struct, frozen=True, gc=False):
     type: MetricType
     help: str
     unit: str = ""
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram that is counted here, ascending, without the infinite one."""
 
 
 class SeriesClass(enum.IntEnum):
@@ -28,3 +30,16 @@ class SeriesClass(enum.IntEnum):
     """Pushed rarely and must stay. Always scraped."""
     POINT = 2
     """What a host reports every few seconds; expires soon after its last report."""
+
+
+class SeriesKind(enum.IntEnum):
+    """What a series holds and how a push changes it."""
+
+    VALUE = 0
+    """A number that a push sets."""
+    COUNTER = 1
+    """A total that a push adds to."""
+    HISTOGRAM = 2
+    """Totals of observations: cumulative buckets, sum, count."""
+    DISTINCT = 3
+    """How many different things were seen in the last hour, day, week and month."""

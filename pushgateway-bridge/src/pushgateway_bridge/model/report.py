@@ -7,15 +7,18 @@ from collections.abc import Sequence
 import msgspec
 
 from pushgateway_bridge.model.labels import PushGroup
-from pushgateway_bridge.model.sample import Sample
+from pushgateway_bridge.model.sample import Distinct, Increment, Observation, Sample
 
 
 class GroupReport(msgspec.Struct, frozen=True, gc=False):
-    """The samples of one push group. *timestamp_ms* is the pusher's clock, ``None`` if it sent none."""
+    """What is said of one push group. *timestamp_ms* is the pusher's clock, ``None`` if it sent none."""
 
     group: PushGroup
-    samples: Sequence[Sample]
+    samples: Sequence[Sample] = ()
     timestamp_ms: int | None = None
+    increments: Sequence[Increment] = ()
+    observations: Sequence[Observation] = ()
+    distinct: Sequence[Distinct] = ()
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,7 @@
-"""Samples and increments: what a push says of a series."""
+"""What a push says of a series: a value to set, an amount to add, something observed, somebody seen.
+
+*labels* are those beyond the push group's; the time is the report's.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,32 @@ from pushgateway_bridge.model.labels import LabelSet
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One value of one series. *labels* are those beyond the push group's; the time is the report's."""
+    """One value of one series."""
 
     family: Family
     labels: LabelSet
     value: float
+
+
+class Increment(msgspec.Struct, frozen=True, gc=False):
+    """An *amount*, finite and at least zero, to add to a counter series."""
+
+    family: Family
+    labels: LabelSet
+    amount: float
+
+
+class Observation(msgspec.Struct, frozen=True, gc=False):
+    """A finite *value* to count in the histogram of *family*, which has buckets."""
+
+    family: Family
+    labels: LabelSet
+    value: float
+
+
+class Distinct(msgspec.Struct, frozen=True, gc=False):
+    """Somebody was seen. *hash64* is a keyed hash (64 bits, unsigned) of who, which is all that is kept."""
+
+    family: Family
+    labels: LabelSet
+    hash64: int

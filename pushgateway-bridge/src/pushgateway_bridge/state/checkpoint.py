@@ -1,11 +1,16 @@
-"""A group's state ↔ versioned bytes, so that replay starts behind the records that the bytes cover. Pure."""
+"""A group's state ↔ versioned bytes, so that replay starts behind the records that the bytes cover. Pure.
+
+The sketches of distinct counts are rows of their own, one an hour, as they are large and mostly closed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
 from pushgateway_bridge.model.change import GroupDefinition, SeriesDefinition
-from pushgateway_bridge.state.series import Group
+from pushgateway_bridge.state.series import DistinctSeries, Group, HistogramSeries
 from pushgateway_bridge.state.store import Store
 
 VERSION = 1
@@ -21,7 +26,8 @@ class GroupState(msgspec.Struct, frozen=True, array_like=True):
     reports: int
     gaps_seconds: list[float]
     definitions: list[SeriesDefinition]
-    values: list[float]
+    numbers: list[list[float]]
+    """Of each definition: its value or total; the totals of a histogram; nothing for distinct counts."""
     timestamps_ms: list[int]
     seen_ms: list[int]
 
@@ -41,16 +47,41 @@ def encode_group(group: Group, now_ms: int, monotonic: float) -> bytes:
     state = GroupState(
         VERSION,
         group.position,
-        GroupDefinition(group.labels, group.dialect),
+        GroupDefinition(group.labels, group.dialect, source.created_ms),
         source.last_received_ms,
         source.reports,
         list(source.gaps),
-        [SeriesDefinition(one.id, one.family.family.name, one.labels, one.series_class) for one in series],
-        [one.value for one in series],
+        [one.definition() for one in series],
+        [
+            one.totals
+            if isinstance(one, HistogramSeries)
+            else []
+            if isinstance(one, DistinctSeries)
+            else [one.value]
+            for one in series
+        ],
         [one.timestamp_ms for one in series],
         [round(now_ms - (monotonic - one.seen) * 1000) for one in series],
     )
     return _encoder.encode(state)
+
+
+def take_changed_sketches(group: Group) -> list[tuple[int, int, bytes | None]]:
+    """(series, hour, sketch) of every hour of *group* that changed since this was last asked."""
+    rows = []
+    for one in group.by_id.values():
+        if isinstance(one, DistinctSeries):
+            changed, one.count.changed_hours = one.count.changed_hours, set()
+            rows += [(one.id, hour, one.count.hour_body(hour)) for hour in sorted(changed)]
+    return rows
+
+
+def give_back_sketches(group: Group, rows: Iterable[tuple[int, int, bytes | None]]) -> None:
+    """Count the hours of *rows* as changed again: they could not be written."""
+    for series_id, hour, _ in rows:
+        one = group.by_id.get(series_id)
+        if isinstance(one, DistinctSeries):
+            one.count.changed_hours.add(hour)
 
 
 def restore_group(store: Store, group_id: int, body: bytes, now_ms: int, monotonic: float) -> int:
@@ -66,10 +97,15 @@ def restore_group(store: Store, group_id: int, body: bytes, now_ms: int, monoton
     def on_monotonic(time_ms: int) -> float:
         return monotonic - max(now_ms - time_ms, 0) / 1000
 
-    for definition, value, timestamp_ms, seen_ms in zip(
-        state.definitions, state.values, state.timestamps_ms, state.seen_ms, strict=True
+    for definition, numbers, timestamp_ms, seen_ms in zip(
+        state.definitions, state.numbers, state.timestamps_ms, state.seen_ms, strict=True
     ):
-        store.restored_series(group, definition, value, timestamp_ms, on_monotonic(seen_ms))
+        one = store.restored_series(group, definition, timestamp_ms, on_monotonic(seen_ms))
+        if isinstance(one, HistogramSeries):
+            one.show(group.rendered, numbers)
+            one.discard_pending()
+        elif not isinstance(one, DistinctSeries):
+            one.place(group.rendered, numbers[0])
     store.restored_source(
         group, state.received_ms, on_monotonic(state.received_ms), state.reports, state.gaps_seconds
     )

@@ -6,13 +6,19 @@ A push stores a number and marks the block; a scrape renders again only the bloc
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
-from pushgateway_bridge.model.family import Family, SeriesClass
+import msgspec
+
+from pushgateway_bridge.model.change import SeriesDefinition
+from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
+from pushgateway_bridge.model.histogram import line_names, no_observations
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
-from pushgateway_bridge.model.text import format_value
+from pushgateway_bridge.model.text import format_value, series_prefix
+from pushgateway_bridge.state.distinct import WINDOWS, DistinctCount
 
 BLOCK_SERIES: Final = 256
 GAPS_KEPT: Final = 8
@@ -22,15 +28,17 @@ MAX_TIME_TO_LIVE_SECONDS: Final = 240.0
 
 
 class Block:
-    """Up to BLOCK_SERIES series of one family and class, rendered together."""
+    """Lines of one family and class that are rendered together: up to BLOCK_SERIES series, or one histogram."""
 
-    __slots__ = ("_free", "_text", "changed", "prefixes", "values")
+    __slots__ = ("_free", "_rendered", "changed", "prefixes", "suffixes", "values")
 
     def __init__(self) -> None:
         self.prefixes: list[str | None] = []
         self.values: list[float] = []
+        self.suffixes: dict[int, str] = {}
+        """Lines that follow a value in OpenMetrics alone: when counting began."""
         self.changed = False
-        self._text = b""
+        self._rendered: list[bytes | None] = [None, None]
         self._free: list[int] = []
 
     @property
@@ -41,34 +49,53 @@ class Block:
     def empty(self) -> bool:
         return len(self._free) == len(self.prefixes)
 
-    def place(self, prefix: str, value: float) -> int:
-        """Put a series into a free place and return which."""
+    def place(self, prefix: str, value: float, suffix: str = "") -> int:
+        """Put a line into a free place and return which."""
         self.changed = True
         if self._free:
             index = self._free.pop()
             self.prefixes[index], self.values[index] = prefix, value
-            return index
-        self.prefixes.append(prefix)
-        self.values.append(value)
-        return len(self.prefixes) - 1
+        else:
+            index = len(self.prefixes)
+            self.prefixes.append(prefix)
+            self.values.append(value)
+        if suffix:
+            self.suffixes[index] = suffix
+        return index
 
     def remove(self, index: int) -> None:
         self.prefixes[index] = None
         self.values[index] = 0.0
+        self.suffixes.pop(index, None)
         self._free.append(index)
         self.changed = True
 
-    def text(self) -> bytes:
-        """One line a series; rendered again only if a value changed since."""
+    def text(self, *, openmetrics: bool) -> bytes:
+        """The lines; rendered again only if a value changed since."""
         if self.changed:
             self.changed = False
+            self._rendered = [None, None]
+        which = int(openmetrics and bool(self.suffixes))
+        rendered = self._rendered[which]
+        if rendered is None:
+            rendered = self._rendered[which] = self._render(self.suffixes if which else {})
+        return rendered
+
+    def _render(self, suffixes: dict[int, str]) -> bytes:
+        # repr is right for every finite value, and a sum is finite only if all values are.
+        number = repr if math.isfinite(sum(self.values)) else format_value
+        lines = [
+            f"{prefix}{number(value)}\n"
+            for prefix, value in zip(self.prefixes, self.values, strict=True)
+            if prefix is not None
+        ]
+        if suffixes:
             lines = [
-                f"{prefix}{format_value(value)}\n"
-                for prefix, value in zip(self.prefixes, self.values, strict=True)
+                f"{prefix}{number(value)}\n{suffixes.get(index, '')}"
+                for index, (prefix, value) in enumerate(zip(self.prefixes, self.values, strict=True))
                 if prefix is not None
             ]
-            self._text = "".join(lines).encode()
-        return self._text
+        return "".join(lines).encode()
 
 
 class FamilyBlocks:
@@ -81,8 +108,10 @@ class FamilyBlocks:
         self.blocks: dict[SeriesClass, list[Block]] = {}
         self.series_count = 0
 
-    def place(self, prefix: str, value: float, series_class: SeriesClass) -> tuple[Block, int]:
-        """Put a series into a block that has room."""
+    def place(
+        self, prefix: str, value: float, series_class: SeriesClass, suffix: str = ""
+    ) -> tuple[Block, int]:
+        """Put a series of one line into a block that has room."""
         blocks = self.blocks.setdefault(series_class, [])
         # New series go to the last block; places that expiry freed in earlier ones are found when it is full.
         block = blocks[-1] if blocks else None
@@ -92,19 +121,40 @@ class FamilyBlocks:
                 block = Block()
                 blocks.append(block)
         self.series_count += 1
-        return block, block.place(prefix, value)
+        return block, block.place(prefix, value, suffix)
+
+    def place_together(
+        self, lines: Sequence[tuple[str, float]], series_class: SeriesClass, suffix: str = ""
+    ) -> Block:
+        """Put the lines of one series into a block of its own, in their order; *suffix* follows the last one."""
+        block = Block()
+        for position, (prefix, value) in enumerate(lines):
+            block.place(prefix, value, suffix if position == len(lines) - 1 else "")
+        blocks = self.blocks.setdefault(series_class, [])
+        # In front, as place looks for room in the last one.
+        blocks.insert(0, block)
+        self.series_count += 1
+        return block
 
     def remove(self, block: Block, index: int, series_class: SeriesClass) -> None:
+        """Take a series of one line out of its block."""
         block.remove(index)
         self.series_count -= 1
         if block.empty:
             self.blocks[series_class].remove(block)
 
+    def remove_together(self, block: Block, series_class: SeriesClass) -> None:
+        """Take out the block of one series."""
+        self.series_count -= 1
+        self.blocks[series_class].remove(block)
+
 
 class Series:
-    """One series of a push group. It has no block until the push that made it is committed."""
+    """One series that holds a value. It has no block until the push that made it is committed."""
 
     __slots__ = ("block", "family", "id", "index", "labels", "seen", "series_class", "timestamp_ms")
+
+    kind: ClassVar = SeriesKind.VALUE
 
     def __init__(
         self, series_id: int, family: FamilyBlocks, labels: LabelSet, series_class: SeriesClass
@@ -120,16 +170,149 @@ class Series:
         """When it was last pushed, on the monotonic clock."""
 
     @property
+    def name(self) -> tuple[str, LabelSet]:
+        """What tells it from the others of its group."""
+        return self.family.family.name, self.labels
+
+    @property
     def value(self) -> float:
         """The newest value. The series must have a block."""
         assert self.block is not None
         return self.block.values[self.index]
+
+    def definition(self) -> SeriesDefinition:
+        """What a record says of it the first time."""
+        return SeriesDefinition(self.id, self.family.family.name, self.labels, self.series_class, self.kind)
+
+    def place(self, group: str, value: float) -> None:
+        """Show it with *value*; *group* are its push group's labels, rendered."""
+        prefix = series_prefix(self.family.family.name, group, self.labels)
+        self.block, self.index = self.family.place(prefix, value, self.series_class)
+
+    def unplace(self) -> None:
+        """Show it no longer."""
+        if self.block is not None:
+            self.family.remove(self.block, self.index, self.series_class)
+            self.block = None
+
+    def discard_pending(self) -> None:
+        """Forget what was added but is not committed."""
+
+
+class CounterSeries(Series):
+    """A total that pushes add to, since *created_ms* (Unix)."""
+
+    __slots__ = ("created_ms", "pending")
+
+    kind: ClassVar = SeriesKind.COUNTER
+
+    def __init__(self, series_id: int, family: FamilyBlocks, labels: LabelSet, created_ms: int) -> None:
+        super().__init__(series_id, family, labels, SeriesClass.AGGREGATE)
+        self.created_ms = created_ms
+        self.pending = 0.0
+        """The total that queued pushes lead to."""
+
+    def definition(self) -> SeriesDefinition:
+        return msgspec.structs.replace(super().definition(), created_ms=self.created_ms)
+
+    def place(self, group: str, value: float) -> None:
+        name = self.family.family.name
+        self.block, self.index = self.family.place(
+            series_prefix(name, group, self.labels),
+            value,
+            self.series_class,
+            created_line(name, group, self.labels, self.created_ms),
+        )
+        self.pending = max(self.pending, value)
+
+    def discard_pending(self) -> None:
+        self.pending = self.value
+
+
+class HistogramSeries(Series):
+    """Totals of observations since *created_ms* (Unix): see model/histogram.py."""
+
+    __slots__ = ("created_ms", "pending")
+
+    kind: ClassVar = SeriesKind.HISTOGRAM
+
+    def __init__(self, series_id: int, family: FamilyBlocks, labels: LabelSet, created_ms: int) -> None:
+        super().__init__(series_id, family, labels, SeriesClass.AGGREGATE)
+        self.created_ms = created_ms
+        self.pending = no_observations(family.family.buckets)
+
+    def definition(self) -> SeriesDefinition:
+        return msgspec.structs.replace(super().definition(), created_ms=self.created_ms)
+
+    @property
+    def totals(self) -> list[float]:
+        assert self.block is not None
+        return list(self.block.values)
+
+    def show(self, group: str, totals: Sequence[float]) -> None:
+        """Show it with *totals*."""
+        if self.block is None:
+            family = self.family.family
+            lines = [
+                (series_prefix(name, group, (*self.labels, *own)), total)
+                for (name, own), total in zip(line_names(family.name, family.buckets), totals, strict=True)
+            ]
+            suffix = created_line(family.name, group, self.labels, self.created_ms)
+            self.block = self.family.place_together(lines, self.series_class, suffix)
+        else:
+            self.block.values[:] = totals
+            self.block.changed = True
+
+    def unplace(self) -> None:
+        if self.block is not None:
+            self.family.remove_together(self.block, self.series_class)
+            self.block = None
+
+    def discard_pending(self) -> None:
+        self.pending = self.totals
+
+
+class DistinctSeries(Series):
+    """Who was seen, as sketches; shown as one line a window."""
+
+    __slots__ = ("count",)
+
+    kind: ClassVar = SeriesKind.DISTINCT
+
+    def __init__(self, series_id: int, family: FamilyBlocks, labels: LabelSet) -> None:
+        super().__init__(series_id, family, labels, SeriesClass.AGGREGATE)
+        self.count = DistinctCount()
+
+    def show(self, group: str, estimates: Sequence[float]) -> None:
+        """Show it with the estimate of each window."""
+        if self.block is None:
+            name = self.family.family.name
+            lines = [
+                (series_prefix(name, group, tuple(sorted((*self.labels, ("window", window))))), estimate)
+                for (window, _), estimate in zip(WINDOWS, estimates, strict=True)
+            ]
+            self.block = self.family.place_together(lines, self.series_class)
+        elif self.block.values != list(estimates):
+            self.block.values[:] = estimates
+            self.block.changed = True
+
+    def unplace(self) -> None:
+        if self.block is not None:
+            self.family.remove_together(self.block, self.series_class)
+            self.block = None
+
+
+def created_line(name: str, group: str, labels: LabelSet, created_ms: int) -> str:
+    """The line that says since when a counter or histogram counts."""
+    base = name.removesuffix("_total")
+    return f"{series_prefix(f'{base}_created', group, labels)}{created_ms / 1000!r}\n"
 
 
 class Source:
     """A job and instance that reports: how many reports, when the last came, how far apart they are."""
 
     __slots__ = (
+        "created_ms",
         "default_interval_seconds",
         "gaps",
         "groups",
@@ -142,8 +325,10 @@ class Source:
         "series",
     )
 
-    def __init__(self, key: tuple[str, str], default_interval_seconds: float) -> None:
+    def __init__(self, key: tuple[str, str], default_interval_seconds: float | None, created_ms: int) -> None:
+        """*default_interval_seconds* is ``None`` for sources that report events, whenever there are some."""
         self.key = key
+        self.created_ms = created_ms
         self.default_interval_seconds = default_interval_seconds
         self.interval_seconds = default_interval_seconds
         self.gaps: deque[float] = deque(maxlen=GAPS_KEPT)
@@ -160,11 +345,13 @@ class Source:
     @property
     def time_to_live_seconds(self) -> float:
         """How long a point sample of this source is shown after it was pushed."""
-        return min(max(3 * self.interval_seconds, MIN_TIME_TO_LIVE_SECONDS), MAX_TIME_TO_LIVE_SECONDS)
+        return min(
+            max(3 * (self.interval_seconds or 0.0), MIN_TIME_TO_LIVE_SECONDS), MAX_TIME_TO_LIVE_SECONDS
+        )
 
     def report(self, received_ms: int, seen: float, reports: int) -> None:
         """Learn from a report that was received at *received_ms*, the *reports*-th of this source."""
-        if self.last_received_ms and received_ms > self.last_received_ms:
+        if self.default_interval_seconds and 0 < self.last_received_ms < received_ms:
             self.gaps.append((received_ms - self.last_received_ms) / 1000)
             self.interval_seconds = _median(self.gaps)
         self.last_received_ms = max(received_ms, self.last_received_ms)

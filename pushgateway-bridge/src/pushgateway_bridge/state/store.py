@@ -1,13 +1,16 @@
 """The newest sample of each series. Only the event loop changes it, and only by changes that are on disk.
 
-A push goes through it twice: ``reserve`` finds or makes its series, unseen by scrapes, and gives the change to
-journal; ``apply`` makes that change visible once it is committed; ``discard`` forgets what a failed one made.
+A push goes through it three times: ``check`` refuses what contradicts the state; ``reserve`` finds or makes its
+series, unseen by scrapes, and gives the change to journal; ``apply`` makes that change visible once it is
+committed. ``discard_reserved`` forgets what changes made that failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+import msgspec
 
 from pushgateway_bridge.model.change import (
     Change,
@@ -17,11 +20,22 @@ from pushgateway_bridge.model.change import (
     Push,
     SeriesDefinition,
 )
-from pushgateway_bridge.model.family import Family, SeriesClass
+from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
+from pushgateway_bridge.model.histogram import observe
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import GroupReport
-from pushgateway_bridge.model.text import render_labels, series_prefix
-from pushgateway_bridge.state.series import Block, FamilyBlocks, Group, Series, Source
+from pushgateway_bridge.model.text import render_labels
+from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
+from pushgateway_bridge.state.series import (
+    Block,
+    CounterSeries,
+    DistinctSeries,
+    FamilyBlocks,
+    Group,
+    HistogramSeries,
+    Series,
+    Source,
+)
 
 LAST_REPORT = Family(
     "telemetry_last_report_timestamp_seconds",
@@ -36,6 +50,8 @@ REPORT_INTERVAL = Family(
     "seconds",
 )
 REPORTS = Family("telemetry_reports_total", "counter", "Reports accepted from this source.")
+SOURCE_FAMILIES = (LAST_REPORT, REPORT_INTERVAL, REPORTS)
+"""Shown for every source; they are made anew from what is known of it, not journalled."""
 
 SOURCE_RETENTION_SECONDS = 30 * 24 * 3600.0
 """How long what is known about a source outlives its last report."""
@@ -46,6 +62,7 @@ class ReservedGroup(NamedTuple):
 
     group: Group
     series: list[Series]
+    """Of each of the change's values."""
     change: GroupChange
 
 
@@ -53,7 +70,7 @@ class DialectDefaults(NamedTuple):
     """What the store must know of a dialect to hold its series."""
 
     series_class: SeriesClass
-    interval_seconds: float
+    interval_seconds: float | None
 
 
 class Store:
@@ -63,24 +80,54 @@ class Store:
         self._defaults = defaults
         self._monotonic = monotonic
         self._families: dict[str, FamilyBlocks] = {}
+        self._claimed: dict[str, str] = {}
+        """Name of a line → its family."""
         self._groups: dict[PushGroup, Group] = {}
         self._groups_by_id: dict[int, Group] = {}
         self._sources: dict[tuple[str, str], Source] = {}
         self._next_group_id = 1
         self._changed_groups: set[int] = set()
+        self._distinct: set[DistinctSeries] = set()
         self.new_families: list[Family] = []
         """Families seen for the first time since the pipeline last took this list for the journal."""
+        for family in SOURCE_FAMILIES:
+            self._keep_family(family)
 
     # What a push will change
 
-    def reserve(self, report: GroupReport, dialect: str, timestamp_ms: int) -> ReservedGroup:
-        """Find or make the group and series of *report*; nothing of it is visible yet."""
+    def check(self, report: GroupReport, dialect: str) -> None:
+        """Raises a PushRejected if *report* contradicts what is held. Changes nothing."""
+        group = self._groups.get(report.group)
+        if group is None:
+            check_job(report.group[0][1])
+            known: dict[tuple[str, LabelSet], Series] = {}
+        else:
+            if group.dialect != dialect:
+                check_owner(group.rendered, group.dialect, dialect)
+            known = group.series
+        for sample in report.samples:
+            if (sample.family.name, sample.labels) not in known:
+                self._check_family(sample.family)
+        for items in (report.increments, report.observations, report.distinct):
+            for item in items:
+                if (item.family.name, item.labels) not in known:
+                    self._check_family(item.family)
+
+    def _check_family(self, family: Family) -> None:
+        held = self._families.get(family.name)
+        check_family(family, None if held is None else held.family, self._claimed)
+
+    def reserve(
+        self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int
+    ) -> ReservedGroup:
+        """Find or make the group and series of a *report* that was checked; nothing of it is visible yet."""
         group = self._groups.get(report.group)
         definition = None
         if group is None:
-            group = self._add_group(self._next_group_id, GroupDefinition(report.group, dialect))
+            made = GroupDefinition(report.group, dialect, received_ms)
+            group = self._add_group(self._next_group_id, made)
         if not group.committed:
-            definition = GroupDefinition(group.labels, dialect)
+            definition = GroupDefinition(group.labels, dialect, group.source.created_ms)
         source = group.source
         source.pending_reports += 1
         series_class = self._defaults[dialect].series_class
@@ -91,37 +138,108 @@ class Store:
         for sample in report.samples:
             one = by_name.get((sample.family.name, sample.labels))
             if one is None:
-                one = self._add_series(group, group.next_id, sample.family, sample.labels, series_class)
+                blocks = self._family(sample.family)
+                one = self._add_series(group, Series(group.next_id, blocks, sample.labels, series_class))
             if one.block is None:
-                definitions.append(SeriesDefinition(one.id, sample.family.name, one.labels, one.series_class))
+                definitions.append(one.definition())
             series.append(one)
             values.append(sample.value)
-        ids = [one.id for one in series]
         change = GroupChange(
-            group.id, timestamp_ms, source.pending_reports, ids, values, definitions, definition
+            group.id,
+            timestamp_ms,
+            source.pending_reports,
+            [one.id for one in series],
+            values,
+            definitions,
+            definition,
         )
+        if report.increments or report.observations or report.distinct:
+            self._reserve_aggregates(group, report, received_ms, series, change)
         return ReservedGroup(group, series, change)
+
+    def _reserve_aggregates(
+        self, group: Group, report: GroupReport, received_ms: int, series: list[Series], change: GroupChange
+    ) -> None:
+        """Add what *report* counts to *change*, and the counters to *series*, on top of what is still queued."""
+        changed: list[Series] = []
+        for increment in report.increments:
+            counter = self._aggregate(
+                group, increment.family, increment.labels, SeriesKind.COUNTER, received_ms
+            )
+            assert isinstance(counter, CounterSeries)
+            counter.pending += increment.amount
+            series.append(counter)
+            change.series_ids.append(counter.id)
+            change.values.append(counter.pending)
+            changed.append(counter)
+        for observation in report.observations:
+            family = observation.family
+            histogram = self._aggregate(group, family, observation.labels, SeriesKind.HISTOGRAM, received_ms)
+            assert isinstance(histogram, HistogramSeries)
+            histogram.pending = observe(histogram.pending, histogram.family.family.buckets, observation.value)
+            change.histograms.append((histogram.id, histogram.pending))
+            changed.append(histogram)
+        for seen in report.distinct:
+            distinct = self._aggregate(group, seen.family, seen.labels, SeriesKind.DISTINCT, received_ms)
+            change.distinct.append((distinct.id, seen.hash64))
+            changed.append(distinct)
+        unseen = {one.id: one for one in changed if one.block is None}
+        change.definitions.extend(one.definition() for one in unseen.values())
+
+    def _aggregate(
+        self, group: Group, family: Family, labels: LabelSet, kind: SeriesKind, created_ms: int
+    ) -> Series:
+        one = group.series.get((family.name, labels))
+        if one is None:
+            blocks = self._family(family)
+            definition = SeriesDefinition(
+                group.next_id, family.name, labels, SeriesClass.AGGREGATE, kind, created_ms
+            )
+            one = self._add_series(group, _make_series(definition, blocks))
+        return one
 
     def apply(self, reserved: ReservedGroup, received_ms: int, position: int) -> None:
         """Make a committed change visible. An older sample never replaces a newer one."""
         group, series, change = reserved
         now = self._monotonic()
-        timestamp_ms = change.timestamp_ms
-        for one, value in zip(series, change.values, strict=True):
-            one.seen = now
-            block = one.block
-            if block is None:
-                self._place(group, one, value)
-                one.timestamp_ms = timestamp_ms
-            elif timestamp_ms >= one.timestamp_ms:
-                block.values[one.index] = value
-                block.changed = True
-                one.timestamp_ms = timestamp_ms
+        self._set_values(group, series, change, now)
+        if change.histograms or change.distinct:
+            self._set_aggregates(group, change, received_ms, now)
         self._report(group, received_ms, now, change.reports)
         group.check_at = min(group.check_at, now + group.source.time_to_live_seconds)
         group.position = position
         group.committed = True
         self._changed_groups.add(group.id)
+
+    @staticmethod
+    def _set_values(group: Group, series: Iterable[Series], change: GroupChange, seen: float) -> None:
+        timestamp_ms = change.timestamp_ms
+        for one, value in zip(series, change.values, strict=True):
+            one.seen = seen
+            block = one.block
+            if block is None:
+                one.place(group.rendered, value)
+            elif timestamp_ms >= one.timestamp_ms or one.series_class is SeriesClass.AGGREGATE:
+                block.values[one.index] = value
+                block.changed = True
+            else:
+                continue
+            one.timestamp_ms = timestamp_ms
+
+    def _set_aggregates(self, group: Group, change: GroupChange, received_ms: int, seen: float) -> None:
+        for series_id, totals in change.histograms:
+            histogram = group.by_id[series_id]
+            assert isinstance(histogram, HistogramSeries)
+            histogram.seen = seen
+            histogram.timestamp_ms = received_ms
+            histogram.show(group.rendered, totals)
+        for series_id, hash64 in change.distinct:
+            distinct = group.by_id[series_id]
+            assert isinstance(distinct, DistinctSeries)
+            distinct.seen = seen
+            distinct.count.add(hash64, received_ms)
+            if distinct.block is None:
+                self._show_distinct(group, distinct, received_ms)
 
     def discard_reserved(self) -> None:
         """Forget every group, series and expiry that is not committed: all pending changes failed."""
@@ -131,15 +249,19 @@ class Store:
             for one in [one for one in group.by_id.values() if one.block is None]:
                 self._forget_series(group, one)
             for one in group.by_id.values():
-                group.series.setdefault((one.family.family.name, one.labels), one)
+                one.discard_pending()
+                group.series.setdefault(one.name, one)
             self._groups.setdefault(group.labels, group)
             group.check_at = 0.0
         for source in self._sources.values():
             source.pending_reports = source.reports
-        self._families = {name: known for name, known in self._families.items() if known.series_count}
+        held = [known.family for known in self._families.values() if known.series_count]
+        unheld = self._families.keys() - {family.name for family in (*held, *SOURCE_FAMILIES)}
+        for name in unheld:
+            self._drop_family(name)
         self.new_families = []
 
-    # Expiry
+    # Expiry, and counts that change with time alone
 
     def reserve_expiry(self, received_ms: int) -> Expiry | None:
         """What has outlived its time to live by now, as the change to journal; ``None`` if nothing has.
@@ -193,11 +315,18 @@ class Store:
                 self._remove_group(group)
                 self._changed_groups.add(group_id)
 
+    def renew_distinct(self, now_ms: int) -> None:
+        """Show who was seen in the windows that end at *now_ms* (Unix)."""
+        for one in self._distinct:
+            if one.block is not None:
+                one.show("", one.count.estimates(now_ms))
+
     # Restoring
 
     def restore_family(self, family: Family) -> None:
         """Make *family* known, as it was when it was journalled."""
-        self._families.setdefault(family.name, FamilyBlocks(family))
+        if family.name not in self._families:
+            self._keep_family(family)
 
     def replay(self, change: Change, position: int, now_ms: int) -> int:
         """Apply a record again, as of *now_ms*; return how many samples it held. Skips what a checkpoint has."""
@@ -219,25 +348,56 @@ class Store:
             return 0
         group.committed = True
         for definition in change.definitions:
-            self._restore_series(group, definition)
-        for series_id, value in zip(change.series_ids, change.values, strict=True):
-            one = group.by_id.get(series_id)
-            if one is None:
-                continue
-            one.seen = seen
-            if one.block is None:
-                self._place(group, one, value)
-            elif change.timestamp_ms >= one.timestamp_ms:
-                one.block.values[one.index] = value
-                one.block.changed = True
-            else:
-                continue
-            one.timestamp_ms = change.timestamp_ms
+            if definition.id not in group.by_id and definition.family in self._families:
+                self._add_series(group, _make_series(definition, self._families[definition.family]))
+        change = _readable_part(change, group)
+        self._set_values(group, [group.by_id[series_id] for series_id in change.series_ids], change, seen)
+        self._set_aggregates(group, change, push.received_ms, seen)
+        # After a replay nothing is queued: further counts go on top of what the record holds.
+        for series_id in (*change.series_ids, *(series_id for series_id, _ in change.histograms)):
+            group.by_id[series_id].discard_pending()
         self._report(group, push.received_ms, seen, change.reports)
         group.check_at = 0.0
         group.position = position
         self._changed_groups.add(group.id)
-        return len(change.values)
+        return len(change.values) + len(change.histograms) + len(change.distinct)
+
+    def restored_group(self, group_id: int, definition: GroupDefinition, position: int) -> Group:
+        """A group as its checkpoint has it, still without series."""
+        group = self._add_group(group_id, definition)
+        group.position = position
+        group.committed = True
+        return group
+
+    def restored_series(
+        self, group: Group, definition: SeriesDefinition, timestamp_ms: int, seen: float
+    ) -> Series:
+        """A series as its group's checkpoint has it, still to be shown."""
+        one = self._add_series(group, _make_series(definition, self._families[definition.family]))
+        one.timestamp_ms = timestamp_ms
+        one.seen = seen
+        return one
+
+    def restored_source(
+        self, group: Group, received_ms: int, seen: float, reports: int, gaps: list[float]
+    ) -> None:
+        """What a checkpoint knows of a group's source."""
+        group.source.restore(received_ms, seen, reports, gaps)
+        self._show_source(group.source)
+
+    def restored_hour(self, group_id: int, series_id: int, hour: int, body: bytes) -> None:
+        """One hour's sketch of a series of distinct counts."""
+        group = self._groups_by_id.get(group_id)
+        one = None if group is None else group.by_id.get(series_id)
+        if isinstance(one, DistinctSeries):
+            one.count.restore_hour(hour, body)
+
+    def show_restored_distinct(self, now_ms: int) -> None:
+        """Show the distinct counts whose sketches were restored."""
+        for group in self._groups.values():
+            for one in group.by_id.values():
+                if isinstance(one, DistinctSeries) and one.block is None:
+                    self._show_distinct(group, one, now_ms)
 
     # Reading
 
@@ -255,9 +415,6 @@ class Store:
     def source_count(self) -> int:
         return len(self._sources)
 
-    def groups(self) -> Iterable[Group]:
-        return self._groups.values()
-
     def take_changed_groups(self) -> set[int]:
         """Numbers of the groups that changed since this was last asked, removed ones included."""
         changed, self._changed_groups = self._changed_groups, set()
@@ -270,40 +427,16 @@ class Store:
     def group(self, group_id: int) -> Group | None:
         return self._groups_by_id.get(group_id)
 
-    def restored_group(self, group_id: int, definition: GroupDefinition, position: int) -> Group:
-        """A group as its checkpoint has it, still without series."""
-        group = self._add_group(group_id, definition)
-        group.position = position
-        group.committed = True
-        return group
-
-    def restored_series(
-        self, group: Group, definition: SeriesDefinition, value: float, timestamp_ms: int, seen: float
-    ) -> None:
-        """A series as its group's checkpoint has it."""
-        self._restore_series(group, definition)
-        one = group.by_id[definition.id]
-        self._place(group, one, value)
-        one.timestamp_ms = timestamp_ms
-        one.seen = seen
-
-    def restored_source(
-        self, group: Group, received_ms: int, seen: float, reports: int, gaps: list[float]
-    ) -> None:
-        """What a checkpoint knows of a group's source."""
-        group.source.restore(received_ms, seen, reports, gaps)
-        self._show_source(group.source)
-
     # Parts of the above
 
     def _add_group(self, group_id: int, definition: GroupDefinition) -> Group:
-        labels = dict(definition.labels)
-        key = (labels["job"], labels["instance"])
+        key = (definition.labels[0][1], definition.labels[1][1])
         source = self._sources.get(key)
         if source is None:
-            source = Source(key, self._defaults[definition.dialect].interval_seconds)
-            self._sources[key] = source
+            interval = self._defaults[definition.dialect].interval_seconds
+            source = self._sources[key] = Source(key, interval, definition.created_ms)
         source.groups += 1
+        source.created_ms = min(source.created_ms, definition.created_ms)
         group = Group(
             group_id, definition.labels, definition.dialect, source, render_labels(definition.labels)
         )
@@ -313,7 +446,7 @@ class Store:
         return group
 
     def _remove_group(self, group: Group) -> None:
-        for one in list(group.series.values()):
+        for one in list(group.by_id.values()):
             self._forget_series(group, one)
         del self._groups_by_id[group.id]
         if self._groups.get(group.labels) is group:
@@ -322,45 +455,45 @@ class Store:
         source.groups -= 1
         if source.groups == 0:
             for one in source.series:
-                self._unplace(one)
+                one.unplace()
             del self._sources[source.key]
 
-    def _add_series(
-        self, group: Group, series_id: int, family: Family, labels: LabelSet, series_class: SeriesClass
-    ) -> Series:
-        one = Series(series_id, self._family(family), labels, series_class)
-        group.series[family.name, labels] = one
-        group.by_id[series_id] = one
-        group.next_id = max(group.next_id, series_id + 1)
+    def _add_series(self, group: Group, one: Series) -> Series:
+        group.series[one.name] = one
+        group.by_id[one.id] = one
+        group.next_id = max(group.next_id, one.id + 1)
+        if isinstance(one, DistinctSeries):
+            self._distinct.add(one)
         return one
 
-    def _restore_series(self, group: Group, definition: SeriesDefinition) -> None:
-        if definition.id not in group.by_id:
-            family = self._families[definition.family].family
-            self._add_series(group, definition.id, family, definition.labels, definition.series_class)
-
     def _forget_series(self, group: Group, one: Series) -> None:
-        self._unplace(one)
+        one.unplace()
         del group.by_id[one.id]
-        name = (one.family.family.name, one.labels)
-        if group.series.get(name) is one:
-            del group.series[name]
+        if group.series.get(one.name) is one:
+            del group.series[one.name]
+        if isinstance(one, DistinctSeries):
+            self._distinct.discard(one)
+
+    def _show_distinct(self, group: Group, one: DistinctSeries, now_ms: int) -> None:
+        one.show(group.rendered, one.count.estimates(now_ms))
 
     def _family(self, family: Family) -> FamilyBlocks:
         known = self._families.get(family.name)
         if known is None:
-            known = self._families[family.name] = FamilyBlocks(family)
+            known = self._keep_family(family)
             self.new_families.append(family)
         return known
 
-    def _place(self, group: Group, one: Series, value: float) -> None:
-        prefix = series_prefix(one.family.family.name, group.rendered, one.labels)
-        one.block, one.index = one.family.place(prefix, value, one.series_class)
+    def _keep_family(self, family: Family) -> FamilyBlocks:
+        known = self._families[family.name] = FamilyBlocks(family)
+        self._claimed.update(dict.fromkeys(line_names_of(family), family.name))
+        return known
 
-    def _unplace(self, one: Series) -> None:
-        if one.block is not None:
-            one.family.remove(one.block, one.index, one.series_class)
-            one.block = None
+    def _drop_family(self, name: str) -> None:
+        family = self._families.pop(name).family
+        for line_name in line_names_of(family):
+            if self._claimed.get(line_name) == name:
+                del self._claimed[line_name]
 
     def _report(self, group: Group, received_ms: int, seen: float, reports: int) -> None:
         group.source.report(received_ms, seen, reports)
@@ -368,26 +501,55 @@ class Store:
 
     def _show_source(self, source: Source) -> None:
         if not source.series:
-            source.series = tuple(self._source_series(source))
-        for one, value in zip(
-            source.series,
-            (source.last_received_ms / 1000, source.interval_seconds, float(source.reports)),
-            strict=True,
-        ):
-            assert one.block is not None
-            one.block.values[one.index] = value
-            one.block.changed = True
+            source.series = self._source_series(source)
+        last, reports, *interval = source.series
+        _set(last, source.last_received_ms / 1000)
+        _set(reports, float(source.reports))
+        if interval and source.interval_seconds is not None:
+            _set(interval[0], source.interval_seconds)
 
-    def _source_series(self, source: Source) -> Iterator[Series]:
+    def _source_series(self, source: Source) -> tuple[Series, ...]:
         job, instance = source.key
         rendered = render_labels((("job", job), ("instance", instance)))
-        for family in (LAST_REPORT, REPORT_INTERVAL, REPORTS):
-            blocks = self._families.setdefault(family.name, FamilyBlocks(family))
-            one = Series(0, blocks, (), SeriesClass.AGGREGATE)
-            one.block, one.index = blocks.place(
-                series_prefix(family.name, rendered, ()), 0.0, SeriesClass.AGGREGATE
-            )
-            yield one
+        last = Series(0, self._families[LAST_REPORT.name], (), SeriesClass.AGGREGATE)
+        series = [last, CounterSeries(0, self._families[REPORTS.name], (), source.created_ms)]
+        if source.default_interval_seconds is not None:
+            series.append(Series(0, self._families[REPORT_INTERVAL.name], (), SeriesClass.AGGREGATE))
+        for one in series:
+            one.place(rendered, 0.0)
+        return tuple(series)
+
+
+def _set(one: Series, value: float) -> None:
+    assert one.block is not None
+    one.block.values[one.index] = value
+    one.block.changed = True
+
+
+def _readable_part(change: GroupChange, group: Group) -> GroupChange:
+    """*change* without series whose definition stood in a record that could not be read."""
+    if all(i in group.by_id for i in (*change.series_ids, *dict(change.histograms), *dict(change.distinct))):
+        return change
+    kept = [pair for pair in zip(change.series_ids, change.values, strict=True) if pair[0] in group.by_id]
+    return msgspec.structs.replace(
+        change,
+        series_ids=[series_id for series_id, _ in kept],
+        values=[value for _, value in kept],
+        histograms=[pair for pair in change.histograms if pair[0] in group.by_id],
+        distinct=[pair for pair in change.distinct if pair[0] in group.by_id],
+    )
+
+
+def _make_series(definition: SeriesDefinition, blocks: FamilyBlocks) -> Series:
+    match definition.kind:
+        case SeriesKind.COUNTER:
+            return CounterSeries(definition.id, blocks, definition.labels, definition.created_ms)
+        case SeriesKind.HISTOGRAM:
+            return HistogramSeries(definition.id, blocks, definition.labels, definition.created_ms)
+        case SeriesKind.DISTINCT:
+            return DistinctSeries(definition.id, blocks, definition.labels)
+        case SeriesKind.VALUE:
+            return Series(definition.id, blocks, definition.labels, definition.series_class)
 
 
 def blocks_of(family: FamilyBlocks, classes: Iterable[SeriesClass]) -> list[Block]:

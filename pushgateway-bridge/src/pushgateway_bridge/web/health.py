@@ -27,7 +27,7 @@ def health_router(ready: Callable[[], bool], clock_ms: Callable[[], int]) -> API
     @router.api_route("/health", methods=["GET", "HEAD"])
     async def health(request: Request) -> Response:
         """200 while the process lives, in the form that each system's clients look at."""
-        if request.headers.get("accept", "").startswith("text/plain"):
+        if request.headers.get("accept", "").lower().startswith("text/plain"):
             return PlainTextResponse("OK")
         return JSONResponse({"status": "ok", "ok": True, "ts": clock_ms()})
 

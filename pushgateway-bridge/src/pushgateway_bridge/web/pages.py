@@ -93,7 +93,8 @@ def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str
     @router.get("/dashboard/assets/{name}")
     async def asset(name: str) -> Response:
         # Looked up among the files that are there: no name can lead anywhere else.
-        file = next((file for file in (VIEWER / "assets").glob("[!.]*") if file.name == name), None)
+        files = {file.name: file for file in (VIEWER / "assets").glob("[!.]*") if file.is_file()}
+        file = files.get(name)
         if file is None:
             raise HTTPException(404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"

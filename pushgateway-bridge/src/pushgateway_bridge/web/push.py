@@ -14,7 +14,7 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.context import push_context
 
-OTHER_METHODS = ("PUT", "PATCH", "DELETE")
+OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
 
 
 def push_router(

@@ -61,7 +61,7 @@ async def render(
         parts.append(family_header(family, openmetrics=openmetrics))
         parts.append("".join(lines).encode())
         for block in blocks:
-            parts.append(block.text())
+            parts.append(block.text(openmetrics=openmetrics))
             if time.perf_counter() > until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + SLICE_SECONDS

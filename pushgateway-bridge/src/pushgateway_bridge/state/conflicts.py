@@ -1,0 +1,59 @@
+"""Would this push contradict what is held? It is refused then, so that a scrape never is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pushgateway_bridge.errors import NameConflict, OwnerConflict, ReservedJob, ReservedName, TypeConflict
+from pushgateway_bridge.model.family import Family
+
+RESERVED_JOBS: Final = frozenset({"node", "bridge", "prometheus", "alertmanager", "grafana"})
+"""Jobs that the shipped Prometheus scrapes: a pushed series of theirs would have two writers."""
+
+RESERVED_PREFIXES: Final = ("telemetry_", "host_exporter_")
+"""Names of metrics about this stack itself."""
+
+LINE_SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "histogram": ("_bucket", "_sum", "_count", "_created"),
+    "summary": ("_sum", "_count", "_created"),
+}
+"""What the lines of a family of each type are named beside the family itself."""
+
+
+def check_job(job: str) -> None:
+    """Raises ReservedJob."""
+    if job in RESERVED_JOBS:
+        raise ReservedJob(f"job {job!r} is scraped by this stack; push under another")
+
+
+def check_owner(labels: str, owner: str, dialect: str) -> None:
+    """Raises OwnerConflict if the push group *labels* belongs to another dialect than the one that pushes."""
+    if owner != dialect:
+        raise OwnerConflict(f"{{{labels}}} is pushed by {owner}; {dialect} cannot push it too")
+
+
+def check_family(family: Family, known: Family | None, claimed: Mapping[str, str]) -> None:
+    """Raises TypeConflict, ReservedName or NameConflict if *family* cannot stand beside those that are held.
+
+    *known* is the held family of the same name, *claimed* tells whose each name of a line is. Another help text
+    is no conflict: the first one is shown.
+    """
+    if known is not None:
+        if known.type != family.type or known.buckets != family.buckets:
+            raise TypeConflict(f"{family.name} is held as a {known.type}, and was pushed as a {family.type}")
+        return
+    if family.name.startswith(RESERVED_PREFIXES):
+        raise ReservedName(
+            f"{family.name}: names that begin with {' or '.join(RESERVED_PREFIXES)} are this stack's own"
+        )
+    for name in line_names_of(family):
+        if name in claimed:
+            raise NameConflict(f"{family.name} would have lines named {name}, as {claimed[name]} has")
+
+
+def line_names_of(family: Family) -> list[str]:
+    """Every name that a line of *family* may have."""
+    if family.type == "counter":
+        return [family.name, f"{family.name.removesuffix('_total')}_created"]
+    return [family.name, *(f"{family.name}{suffix}" for suffix in LINE_SUFFIXES.get(family.type, ()))]
