@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import html
 import sys
-from typing import Final
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.dialects.json_body import read_json
-from pushgateway_bridge.dialects.pixeltracker_entry import MACHINES, SYSNAMES, Document, make_entry
+from pushgateway_bridge.dialects.pixeltracker_entry import Document, masked_entry, plain_entry
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
-from pushgateway_bridge.model.labels import LabelSet, make_label_set, make_push_group
+from pushgateway_bridge.model.labels import LabelSet, PushGroup, make_label_set, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report
 from pushgateway_bridge.model.sample import Sample
 from pushgateway_bridge.model.timestamps import parse_iso8601_ms
@@ -50,46 +54,181 @@ UNAME = Family(
 LOGICAL: Final[LabelSet] = (("kind", "logical"),)
 
 
+# Node.js names of platforms and architectures, as uname(1) and so node_exporter's dashboards name them.
+Platform = Literal["aix", "android", "darwin", "freebsd", "linux", "openbsd", "sunos", "win32"]
+Arch = Literal["arm", "arm64", "ia32", "loong64", "mips", "mipsel", "ppc64", "riscv64", "s390x", "x64"]
+SYSNAMES: Final[Mapping[str, str]] = {
+    "aix": "AIX",
+    "android": "Android",
+    "darwin": "Darwin",
+    "freebsd": "FreeBSD",
+    "linux": "Linux",
+    "openbsd": "OpenBSD",
+    "sunos": "SunOS",
+    "win32": "Windows",
+}
+MACHINES: Final[Mapping[str, str]] = {
+    "arm": "arm",
+    "arm64": "aarch64",
+    "ia32": "i686",
+    "loong64": "loongarch64",
+    "mips": "mips",
+    "mipsel": "mipsel",
+    "ppc64": "ppc64le",
+    "riscv64": "riscv64",
+    "s390x": "s390x",
+    "x64": "x86_64",
+}
+
+
 def decode(body: bytes, context: PushContext) -> Report:
     """The report in *body*: an object in one of four shapes; an array or another media type holds nothing.
 
     Raises MalformedBody if a JSON body is broken, a scalar, or nested too deeply.
     """
     if not body or context.content_type != "application/json":
-        return Report(skipped=1, entry=make_entry(b"", {}, context.received_ms))
+        return Report(skipped=1, entry=masked_entry({}, context.received_ms))
+    try:
+        agent = _agent_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        agent = None
+    # What an agent sends is read in one go; whatever else there may be, piece by piece.
+    report = None if agent is None else _read_agent(agent, context)
+    return report or _read_anything(body, context)
+
+
+# What known agents send, and nothing else: fields that anybody could fill with any text are not among them but for
+# the host's name, so that such a document needs no masking.
+
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)] | Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+_Field = _Number | None | msgspec.UnsetType
+
+
+class _Agents(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Base of what is decoded strictly."""
+
+
+class _Source(_Agents, forbid_unknown_fields=True, gc=False):
+    hostname: str | msgspec.UnsetType = msgspec.UNSET
+    platform: Platform | msgspec.UnsetType = msgspec.UNSET
+    arch: Arch | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Cpu(_Agents, forbid_unknown_fields=True, gc=False):
+    cores: _Field = msgspec.UNSET
+    load1m: _Field = msgspec.UNSET
+
+
+class _Memory(_Agents, forbid_unknown_fields=True, gc=False):
+    totalMB: _Field = msgspec.UNSET  # noqa: N815 - as it is sent
+    usedMB: _Field = msgspec.UNSET  # noqa: N815
+
+
+class _Disk(_Agents, forbid_unknown_fields=True, gc=False):
+    freeMB: _Field = msgspec.UNSET  # noqa: N815
+
+
+class _Agent(_Agents, forbid_unknown_fields=True, gc=False):
+    source: _Source | msgspec.UnsetType = msgspec.UNSET
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    cpu: _Cpu | msgspec.UnsetType = msgspec.UNSET
+    memory: _Memory | msgspec.UnsetType = msgspec.UNSET
+    disk: _Number | _Disk | msgspec.UnsetType | None = msgspec.UNSET
+    cpuC: _Field = msgspec.UNSET  # noqa: N815
+    cpuL: _Field = msgspec.UNSET  # noqa: N815
+    tRam: _Field = msgspec.UNSET  # noqa: N815
+    uRam: _Field = msgspec.UNSET  # noqa: N815
+    timestamp: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_agent_decoder = msgspec.json.Decoder(_Agent)
+_NO_SOURCE: Final = _Source()
+_NO_CPU: Final = _Cpu()
+_NO_MEMORY: Final = _Memory()
+
+
+def _read_agent(agent: _Agent, context: PushContext) -> Report | None:
+    """The report of a known agent; ``None`` if it must be looked at more closely."""
+    source = agent.source or _NO_SOURCE
+    host = source.hostname or agent.name
+    if not host:
+        return None
+    timestamp_ms = None
+    if agent.timestamp:
+        timestamp_ms = parse_iso8601_ms(agent.timestamp)
+        if timestamp_ms is None:
+            return None
+    known = _host(host, source.platform or "", source.arch or "")
+    if known is None:
+        return None
+    cpu, memory, disk = agent.cpu or _NO_CPU, agent.memory or _NO_MEMORY, agent.disk
+    tenths = agent.cpuL  # ten times the load, rounded
+    samples, skipped = _measurements(
+        _first(cpu.load1m, tenths / 10 if type(tenths) in _NUMBERS else None),  # type: ignore[operator]
+        _first(cpu.cores, agent.cpuC),
+        _first(memory.totalMB, agent.tRam),
+        _first(memory.usedMB, agent.uRam),
+        _first(disk.freeMB if type(disk) is _Disk else disk, None),
+    )
+    group, identity = known
+    return Report(
+        (GroupReport(group, samples + identity, timestamp_ms),),
+        accepted=1,
+        skipped_values=skipped,
+        entry=plain_entry(agent, context.received_ms),
+    )
+
+
+_NUMBERS: Final = (int, float)
+
+
+def _first(new: object, old: object) -> float | None:
+    """The first that is a number: generations name the same thing differently."""
+    if type(new) in _NUMBERS:
+        return float(new)  # type: ignore[arg-type]
+    return float(old) if type(old) in _NUMBERS else None  # type: ignore[arg-type]
+
+
+def _read_anything(body: bytes, context: PushContext) -> Report:
     document = read_json(body)
     if isinstance(document, list):
         numbered: Document = {str(i): item for i, item in enumerate(document)}
-        return Report(skipped=1, entry=make_entry(body, numbered, context.received_ms))
+        return Report(skipped=1, entry=masked_entry(numbered, context.received_ms))
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object or an array, got {body[:20]!r}")
-    return _read_object(body, document, context)
-
-
-def _read_object(body: bytes, document: Document, context: PushContext) -> Report:
-    source = _section(document, "source")
-    host = _text(source.get("hostname")) or _text(document.get("name"))
-    values = _Values()
-    samples = [*_measurements(document, values), *_identity(source, host)]
-    entry = make_entry(body, document, context.received_ms)
-    if (not host and not samples) or len(host.encode()) > MAX_HOST_BYTES:
-        return Report(skipped=1, skipped_values=values.skipped, entry=entry)
-    timestamp = document.get("timestamp")
-    group = GroupReport(
-        make_push_group("pixeltracker", host or "unknown"),
-        samples,
-        parse_iso8601_ms(timestamp) if isinstance(timestamp, str) else None,
+    source, cpu, memory = (_section(document, key) for key in ("source", "cpu", "memory"))
+    number = _Numbers()
+    disk = document.get("disk")
+    tenths = number.at(document, "cpuL")
+    samples, contradictions = _measurements(
+        _first(number.at(cpu, "load1m"), None if tenths is None else tenths / 10),
+        _first(number.at(cpu, "cores"), number.at(document, "cpuC")),
+        _first(number.at(memory, "totalMB"), number.at(document, "tRam")),
+        _first(number.at(memory, "usedMB"), number.at(document, "uRam")),
+        number.at(disk, "freeMB") if isinstance(disk, dict) else number.at(document, "disk"),
     )
-    return Report((group,), accepted=1, skipped_values=values.skipped, entry=entry)
+    skipped = number.skipped + contradictions
+    host = _text(source.get("hostname")) or _text(document.get("name"))
+    known = _host(host, _text(source.get("platform")), _text(source.get("arch")))
+    entry = masked_entry(document, context.received_ms)
+    if known is None:
+        return Report(skipped=1, skipped_values=skipped, entry=entry)
+    group, identity = known
+    if not host and not samples and not identity:
+        return Report(skipped=1, skipped_values=skipped, entry=entry)
+    timestamp = document.get("timestamp")
+    timestamp_ms = parse_iso8601_ms(timestamp) if isinstance(timestamp, str) else None
+    report = GroupReport(group, samples + identity, timestamp_ms)
+    return Report((report,), accepted=1, skipped_values=skipped, entry=entry)
 
 
-class _Values:
+class _Numbers:
     """Numbers out of a document; counts what is there but is none."""
 
     def __init__(self) -> None:
         self.skipped = 0
 
-    def number(self, section: Document, key: str) -> float | None:
+    def at(self, section: Document, key: str) -> float | None:
         """The value at *key*, ``None`` if it is absent, no number, negative or larger than LARGEST."""
         value = section.get(key)
         if value is None:
@@ -101,23 +240,12 @@ class _Values:
         return None
 
 
-def _measurements(document: Document, values: _Values) -> list[Sample]:
-    cpu, memory, disk = (_section(document, key) for key in ("cpu", "memory", "disk"))
-    number = values.number
-    cores = number(cpu, "cores") if "cores" in cpu else number(document, "cpuC")
-    if "load1m" in cpu:
-        load = number(cpu, "load1m")
-    else:
-        tenths = number(document, "cpuL")  # ten times the load, rounded
-        load = None if tenths is None else tenths / 10
-    total = number(memory, "totalMB") if "totalMB" in memory else number(document, "tRam")
-    used = number(memory, "usedMB") if "usedMB" in memory else number(document, "uRam")
-    # "disk" is an object in one generation and a number in another.
-    placeholder = (
-        number(disk, "freeMB") if isinstance(document.get("disk"), dict) else number(document, "disk")
-    )
-
+def _measurements(
+    load: float | None, cores: float | None, total: float | None, used: float | None, disk: float | None
+) -> tuple[list[Sample], int]:
+    """What is there as samples, and how many values contradict another. Memory and disk are in MiB."""
     samples = []
+    contradictions = 0
     if load is not None:
         samples.append(Sample(LOAD, (), load))
     if cores is not None:
@@ -127,16 +255,23 @@ def _measurements(document: Document, values: _Values) -> list[Sample]:
         if used is not None and used <= total:
             samples.append(Sample(MEMORY_AVAILABLE, (), (total - used) * MEBIBYTE))
         elif used is not None:
-            values.skipped += 1
-    if placeholder is not None:
-        samples.append(Sample(DISK, (), placeholder * MEBIBYTE))
-    return samples
+            contradictions = 1
+    if disk is not None:
+        samples.append(Sample(DISK, (), disk * MEBIBYTE))
+    return samples, contradictions
 
 
-def _identity(source: Document, host: str) -> list[Sample]:
-    platform, arch = _text(source.get("platform")), _text(source.get("arch"))
+@lru_cache(maxsize=16_384)
+def _host(host: str, platform: str, arch: str) -> tuple[PushGroup, list[Sample]] | None:
+    """The push group of *host* and the sample that names its system, if it names one; ``None`` for too long a name.
+
+    Remembered for some ten thousand hosts, as it is the same at every push.
+    """
+    if len(host.encode()) > MAX_HOST_BYTES:
+        return None
+    group = make_push_group("pixeltracker", host or "unknown")
     if not platform and not arch:
-        return []
+        return group, []
     labels = make_label_set(
         {
             "nodename": host,
@@ -144,7 +279,7 @@ def _identity(source: Document, host: str) -> list[Sample]:
             "machine": MACHINES.get(arch, "other") if arch else "",
         }
     )
-    return [Sample(UNAME, labels, 1.0)]
+    return group, [Sample(UNAME, labels, 1.0)]
 
 
 def _section(document: Document, key: str) -> Document:
