@@ -1,0 +1,407 @@
+"""The compose files and Dockerfiles: what they open, and that they agree with native mode and the targets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stack import parts, settings, tools
+
+BASE = "docker-compose.yml"
+PRODUCTION = "docker-compose.production.yml"
+FOLDERS = {"host-exporter": "exporter", "pushgateway-bridge": "pushgateway-bridge"}
+"""Our programs and where they are built from."""
+# Docker itself creates no such path: what is mounted from elsewhere belongs to the host.
+HOST_MOUNTS = {"/proc": "/host/proc", "/sys": "/host/sys", "/": "/rootfs"}
+DATA_VOLUMES = {
+    "bridge": {"journal": "/var/lib/pushgateway-bridge"},
+    "prometheus": {"prometheus": "/prometheus"},
+    "alertmanager": {"alertmanager": "/alertmanager", "config": "/config"},
+    "grafana": {"grafana": "/var/lib/grafana"},
+    "config": {"config": "/config"},
+    "exporter": {},
+}
+
+
+@pytest.fixture(scope="module")
+def docker_compose() -> Path:
+    found = tools.find("docker-compose")
+    if found is None:
+        reason = "docker-compose is missing: run 'python -m stack tools'"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(docker_compose: Path, repository: Path) -> dict[str, Any]:
+    """The services of the base file as Docker would run them."""
+    return resolve(docker_compose, repository, BASE)
+
+
+@pytest.fixture(scope="module")
+def production(docker_compose: Path, repository: Path) -> dict[str, Any]:
+    """The services of both files together."""
+    return resolve(docker_compose, repository, BASE, PRODUCTION)
+
+
+def resolve(
+    docker_compose: Path, repository: Path, *files: str, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The services of *files*, resolved without the `.env` of whoever runs the test."""
+    options = [option for file in files for option in ("-f", str(repository / file))]
+    done = subprocess.run(
+        [
+            docker_compose,
+            "--project-directory",
+            repository,
+            "--env-file",
+            os.devnull,
+            *options,
+            "config",
+            "--format=json",
+        ],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    services: dict[str, Any] = json.loads(done.stdout)["services"]
+    return services
+
+
+def published(services: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By service: ``address:port→port`` of what it publishes."""
+    return {
+        name: [f"{port['host_ip']}:{port['published']}→{port['target']}" for port in service["ports"]]
+        for name, service in services.items()
+        if service.get("ports")
+    }
+
+
+def mounts(service: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """Source and target of the mounts of one *kind*."""
+    return {mount["source"]: mount["target"] for mount in service.get("volumes", []) if mount["type"] == kind}
+
+
+def conditions(services: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """By service: what it waits for, and until when."""
+    return {
+        name: {on: dependency["condition"] for on, dependency in service.get("depends_on", {}).items()}
+        for name, service in services.items()
+    }
+
+
+def dockerfile(repository: Path, program: str) -> str:
+    return (repository / FOLDERS[program] / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("program", FOLDERS)
+def test_hadolint_finds_nothing_in_the_dockerfiles(repository: Path, program: str) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+
+    done = subprocess.run(
+        [hadolint, repository / FOLDERS[program] / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("program", FOLDERS)
+def test_image_version_is_the_version_of_the_package(repository: Path, program: str) -> None:
+    package = tomllib.loads((repository / FOLDERS[program] / "pyproject.toml").read_text())["project"]
+
+    label = re.findall(r'org\.opencontainers\.image\.version="(.+?)"', dockerfile(repository, program))
+    images = re.findall(rf"image: {program}:(\S+)", (repository / BASE).read_text())
+
+    assert (label, set(images)) == ([package["version"]], {package["version"]})
+
+
+@pytest.mark.parametrize("program", FOLDERS)
+def test_base_images_are_pinned_to_a_release(repository: Path, program: str) -> None:
+    bases = re.findall(r"^FROM (\S+)", dockerfile(repository, program), re.MULTILINE)
+
+    assert bases
+    assert [image for image in bases if not re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+-[a-z-]+", image)] == []
+
+
+@pytest.mark.parametrize("program", FOLDERS)
+def test_image_runs_as_a_numeric_user_and_checks_readiness(repository: Path, program: str) -> None:
+    """A numeric user, because Kubernetes' runAsNonRoot cannot check a name."""
+    text = dockerfile(repository, program)
+    port = settings.DEFAULT_PORTS["exporter" if program == "host-exporter" else "bridge"]
+
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["65532:65532"]
+    assert re.findall(r"http://127\.0\.0\.1:\d+\S*?(?=')", text) == [f"http://127.0.0.1:{port}/-/ready"]
+    assert re.findall(r"^EXPOSE (\d+)", text, re.MULTILINE) == [str(port)]
+
+
+@pytest.mark.parametrize("program", FOLDERS)
+def test_dockerignore_lets_through_what_the_dockerfile_copies(repository: Path, program: str) -> None:
+    allowed = {
+        line.removeprefix("!")
+        for line in (repository / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile(repository, program), re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+
+    assert copied
+    assert [
+        path for path in copied if path.split("/")[0] not in allowed or not (repository / path).exists()
+    ] == []
+
+
+def test_image_does_not_open_the_bridge_by_itself(repository: Path) -> None:
+    """Only the base compose file says `allow`: it publishes on loopback."""
+    text = dockerfile(repository, "pushgateway-bridge")
+    instructions = [line for line in text.splitlines() if not line.startswith("#")]
+
+    assert [line for line in instructions if "OPEN_PROTOCOLS" in line] == []
+
+
+@pytest.mark.stack
+def test_every_part_is_a_service_and_one_more_writes_the_configuration(base: Mapping[str, Any]) -> None:
+    assert set(base) == {*settings.PARTS, "config"}
+
+
+@pytest.mark.stack
+def test_base_file_publishes_the_ports_of_native_mode_on_loopback_only(base: Mapping[str, Any]) -> None:
+    expected = {part: [f"127.0.0.1:{port}→{port}"] for part, port in settings.DEFAULT_PORTS.items()}
+
+    assert published(base) == expected
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("part", settings.PARTS)
+def test_address_setting_moves_the_published_port(docker_compose: Path, repository: Path, part: str) -> None:
+    moved = resolve(
+        docker_compose, repository, BASE, environment={settings.setting_of(part): "127.0.0.2:20001"}
+    )
+
+    assert published(moved)[part] == [f"127.0.0.2:20001→{settings.DEFAULT_PORTS[part]}"]
+
+
+@pytest.mark.stack
+def test_production_publishes_grafana_and_the_bridge_which_stays_on_loopback(
+    production: Mapping[str, Any],
+) -> None:
+    assert published(production) == {"bridge": ["127.0.0.1:10091→10091"], "grafana": ["0.0.0.0:3000→3000"]}
+
+
+@pytest.mark.stack
+def test_only_the_base_file_opens_the_bridge_to_clients_without_token(
+    base: Mapping[str, Any], production: Mapping[str, Any]
+) -> None:
+    word = "PUSHGATEWAY_BRIDGE_ACCESS_OPEN_PROTOCOLS"
+
+    assert base["bridge"]["environment"][word] == "allow"
+    assert production["bridge"]["environment"][word] == "loopback"
+
+
+@pytest.mark.stack
+def test_production_grafana_speaks_tls_only_and_has_no_default_password(
+    production: Mapping[str, Any],
+) -> None:
+    grafana = production["grafana"]
+
+    assert grafana["environment"]["GF_SERVER_PROTOCOL"] == "https"
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in grafana["environment"]
+    assert {secret["target"] for secret in grafana["secrets"]} == {
+        grafana["environment"][name]
+        for name in ("GF_SECURITY_ADMIN_PASSWORD__FILE", "GF_SERVER_CERT_FILE", "GF_SERVER_CERT_KEY")
+    }
+
+
+@pytest.mark.stack
+def test_production_changes_of_grafana_only_what_tls_and_the_password_need(
+    base: Mapping[str, Any], production: Mapping[str, Any]
+) -> None:
+    """Its environment is replaced as a whole: a setting added to the base file could be forgotten there."""
+    kept = set(base["grafana"]["environment"]) - set(production["grafana"]["environment"])
+
+    assert kept == {"GF_SECURITY_ADMIN_PASSWORD"}
+
+
+@pytest.mark.stack
+def test_production_asks_grafana_by_https(production: Mapping[str, Any], repository: Path) -> None:
+    target = "/etc/prometheus/targets/grafana.yml"
+    source = next(path for path, where in mounts(production["prometheus"], "bind").items() if where == target)
+    groups = yaml.safe_load(Path(source).read_text())
+
+    assert groups == [{"targets": ["grafana:3000"], "labels": {"__scheme__": "https"}}]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("file", ["base", "production"])
+def test_no_container_runs_as_root_gains_rights_or_writes_outside_its_volumes(
+    file: str, request: pytest.FixtureRequest
+) -> None:
+    services = request.getfixturevalue(file)
+
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert re.fullmatch(r"[1-9]\d*:\d+", service["user"]), name
+        assert not service.get("privileged"), name
+
+
+@pytest.mark.stack
+def test_images_of_others_are_pinned_to_a_release(base: Mapping[str, Any]) -> None:
+    images = [service["image"] for service in base.values()]
+
+    assert [image for image in images if not re.search(r":v?\d+\.\d+\.\d+$", image)] == []
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("file", ["base", "production"])
+def test_parts_are_checked_where_native_mode_waits_for_them(
+    file: str, request: pytest.FixtureRequest
+) -> None:
+    services = request.getfixturevalue(file)
+    scheme = dict.fromkeys(settings.PARTS, "http")
+    if file == "production":
+        scheme["grafana"] = "https"
+
+    for part, path in parts.READY_PATHS.items():
+        url = f"{scheme[part]}://127.0.0.1:{settings.DEFAULT_PORTS[part]}{path}"
+        assert url in " ".join(services[part]["healthcheck"]["test"]), part
+    assert services["config"]["healthcheck"] == {"disable": True}
+
+
+@pytest.mark.stack
+def test_everything_starts_after_its_configuration_and_what_it_asks(base: Mapping[str, Any]) -> None:
+    written, healthy = "service_completed_successfully", "service_healthy"
+    assert conditions(base) == {
+        "config": {},
+        "exporter": {"config": written},
+        "bridge": {"config": written},
+        "alertmanager": {"config": written},
+        "prometheus": {"exporter": healthy, "bridge": healthy, "alertmanager": healthy},
+        "grafana": {"prometheus": healthy},
+    }
+
+
+@pytest.mark.stack
+def test_production_starts_the_rest_though_the_bridge_refuses(
+    base: Mapping[str, Any], production: Mapping[str, Any]
+) -> None:
+    expected = conditions(base)
+    expected["prometheus"]["bridge"] = "service_started"
+
+    assert conditions(production) == expected
+
+
+@pytest.mark.stack
+def test_containers_page_names_every_image_and_the_settings_of_both_files(
+    base: Mapping[str, Any], repository: Path
+) -> None:
+    page = (repository / "docs/containers.md").read_text()
+    files = [(repository / name).read_text() for name in (BASE, PRODUCTION)]
+    named = {name for text in files for name in re.findall(r"\$\{([A-Z_]+)", text)}
+    others = {service["image"] for service in base.values() if "build" not in service}
+
+    assert [name for name in sorted(named | others) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.stack
+def test_committed_targets_are_the_services_and_their_ports(
+    base: Mapping[str, Any], repository: Path
+) -> None:
+    services = {part: [f"{part}:{base[part]['ports'][0]['target']}"] for part in settings.PARTS}
+
+    targets = {
+        path.stem: [target for group in yaml.safe_load(path.read_text()) for target in group["targets"]]
+        for path in (repository / "prometheus/targets").glob("*.yml")
+    }
+
+    assert targets == services
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("file", ["base", "production"])
+def test_what_is_mounted_from_the_repository_exists_and_is_read_only(
+    file: str, repository: Path, request: pytest.FixtureRequest
+) -> None:
+    """Docker would make an empty folder in the place of a missing file, and start."""
+    services = request.getfixturevalue(file)
+
+    for name, service in services.items():
+        binds = [mount for mount in service.get("volumes", []) if mount["type"] == "bind"]
+        assert all(mount["read_only"] for mount in binds), name
+        if name == "exporter":
+            assert mounts(service, "bind") == HOST_MOUNTS
+        else:
+            assert [mount["source"] for mount in binds if not Path(mount["source"]).exists()] == []
+
+
+@pytest.mark.stack
+def test_what_must_last_lies_in_named_volumes(base: Mapping[str, Any]) -> None:
+    assert {name: mounts(service, "volume") for name, service in base.items()} == DATA_VOLUMES
+
+
+@pytest.mark.stack
+def test_exporter_looks_where_the_host_is_mounted(base: Mapping[str, Any]) -> None:
+    exporter = base["exporter"]
+
+    assert exporter["command"] == [
+        "serve",
+        f"--path.procfs={HOST_MOUNTS['/proc']}",
+        f"--path.sysfs={HOST_MOUNTS['/sys']}",
+        f"--path.rootfs={HOST_MOUNTS['/']}",
+    ]
+    assert (exporter["pid"], exporter["uts"]) == ("host", "host")
+    root = next(mount for mount in exporter["volumes"] if mount["source"] == "/")
+    assert root["bind"]["propagation"] == "rslave"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("part", ["prometheus", "alertmanager"])
+def test_flags_are_those_of_native_mode(base: Mapping[str, Any], part: str, tmp_path: Path) -> None:
+    """Paths and addresses differ; retention and features must not."""
+    found = {name: tools.find(name) for name in ("prometheus", "alertmanager")}
+    if not all(found.values()):
+        pytest.skip("Prometheus or Alertmanager is missing: run 'python -m stack tools'")
+    programs = {name: path for name, path in found.items() if path is not None}
+    programs |= {ours: Path(ours) for ours in parts.OUR_PROGRAMS}
+    native = next(
+        each.command
+        for each in parts.native_parts(settings.load_settings({}, tmp_path), programs, None)
+        if each.name == part
+    )
+    free = ("--config.file", "--storage.path", "--storage.tsdb.path", "--web.", "--cluster.listen-address")
+
+    def fixed(command: list[str]) -> set[str]:
+        return {flag for flag in command if not flag.startswith(free)}
+
+    assert fixed(base[part]["command"]) == fixed(list(native[1:]))
+
+
+@pytest.mark.stack
+def test_settings_of_the_bridge_and_grafana_name_services(base: Mapping[str, Any]) -> None:
+    prometheus = f"http://prometheus:{settings.DEFAULT_PORTS['prometheus']}"
+    grafana = base["grafana"]["environment"]
+    bridge = base["bridge"]["environment"]
+    binds = {name: set(mounts(base[name], "bind").values()) for name in ("bridge", "grafana")}
+
+    assert bridge["PUSHGATEWAY_BRIDGE_PROMETHEUS_URL"] == grafana["PROMETHEUS_URL"] == prometheus
+    assert bridge["PUSHGATEWAY_BRIDGE_VIEWER_DASHBOARDS_DIRECTORY"] in binds["bridge"]
+    assert grafana["GRAFANA_DASHBOARDS_DIR"] in binds["grafana"]
+    assert grafana["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
