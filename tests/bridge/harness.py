@@ -11,7 +11,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from pushgateway_bridge.dialects import DIALECTS
-from pushgateway_bridge.dialects.dialect import PushContext
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable
@@ -20,12 +20,14 @@ from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.web.scrape import render
+from tests.bridge.events import EVENTS
 
 T = TypeVar("T")
 PIXELTRACKER = DIALECTS["pixeltracker"]
+ALL_DIALECTS = {**DIALECTS, EVENTS.name: EVENTS}
 DEFAULTS = {
     name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
-    for name, dialect in DIALECTS.items()
+    for name, dialect in ALL_DIALECTS.items()
 }
 
 
@@ -67,7 +69,7 @@ class Harness:
             on_discard=self.store.discard_reserved,
             on_fatal=self.fatal.append,
         )
-        self.metrics = SelfMetrics("test", DIALECTS)
+        self.metrics = SelfMetrics("test", ALL_DIALECTS)
         self.ingest = Ingest(self.journal, self.store, self.metrics, self.clock)
         self.journal.open()
         self.replayed = self.ingest.replay()
@@ -77,19 +79,19 @@ class Harness:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
-    def push(self, document: object, received_ms: int | None = None) -> None:
+    def push(self, document: object, dialect: Dialect = PIXELTRACKER) -> None:
         """Push and wait for the reply. Raises PushRejected."""
-        self.run(self._push(document, received_ms))
+        self.run(self._push(document, dialect))
 
-    async def _push(self, document: object, received_ms: int | None) -> None:
-        context = PushContext(received_ms or self.clock.now_ms(), "application/json")
-        await self.ingest.push(PIXELTRACKER, msgspec.json.encode(document), context)
+    async def _push(self, document: object, dialect: Dialect) -> None:
+        context = PushContext(self.clock.now_ms(), "application/json")
+        await self.ingest.push(dialect, msgspec.json.encode(document), context)
 
-    def begin(self, document: object) -> asyncio.Future[PushRejected | None]:
+    def begin(self, document: object, dialect: Dialect = PIXELTRACKER) -> asyncio.Future[PushRejected | None]:
         """Queue a push without letting the event loop run."""
         outcome: asyncio.Future[PushRejected | None] = self.loop.create_future()
         context = PushContext(self.clock.now_ms(), "application/json")
-        self.ingest.begin(PIXELTRACKER, msgspec.json.encode(document), context, outcome.set_result)
+        self.ingest.begin(dialect, msgspec.json.encode(document), context, outcome.set_result)
         return outcome
 
     def expire(self) -> None:
@@ -102,10 +104,14 @@ class Harness:
     def checkpoint(self) -> None:
         self.run(self.ingest.checkpoint())
 
+    def exposition(self, *, openmetrics: bool = False) -> str:
+        """Everything pushed, as a scrape shows it."""
+        parts = self.run(render(self.store, CollectorRegistry(), tuple(SeriesClass), openmetrics=openmetrics))
+        return b"".join(parts).decode()
+
     def series(self) -> dict[str, float]:
-        """Everything pushed, as a scrape shows it: ``name{labels}`` → value."""
-        parts = self.run(render(self.store, CollectorRegistry(), tuple(SeriesClass), openmetrics=False))
-        lines = b"".join(parts).decode().splitlines()
+        """The same: ``name{labels}`` → value."""
+        lines = self.exposition().splitlines()
         rows = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
         names = [name for name, _ in rows]
         assert len(names) == len(set(names)), "a series is exposed twice"

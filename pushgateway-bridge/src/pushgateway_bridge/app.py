@@ -33,7 +33,9 @@ from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
+from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
@@ -123,6 +125,7 @@ class Bridge:
             on_fatal=self._fail,
         )
         self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock)
+        self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
         self._state_metrics = StateMetrics(self.journal, self.store)
         self.metrics.add(self._state_metrics)
         self.server: Server | None = None
@@ -203,7 +206,7 @@ class Bridge:
             lifespan=lifespan,
         )
         for dialect in self._dialects.values():
-            app.include_router(push_router(dialect, self.ingest, self.metrics, clock.now_ms))
+            app.include_router(push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms))
         pixeltracker = self._dialects["pixeltracker"]
         app.include_router(pixeltracker_router(pixeltracker, self.recent_entries))
         app.include_router(scrape_router(self.store, self.metrics.registry))
@@ -228,6 +231,10 @@ class Bridge:
             return "httptools"
         routes = hot_routes(self._dialects, self.metrics.dialects)
         return hot_protocol(routes, self.ingest, self._clock.now_ms)
+
+    def find_receipt(self, key: bytes) -> Receipt | None:
+        """The reply to an earlier push with this key; reads the journal's file, so it blocks."""
+        return find_receipt(self.journal.file, key, self._clock.now_ms())
 
     def recent_entries(self, dialect: str) -> list[bytes]:
         """The newest entries of *dialect*; reads the journal's file, so it blocks."""

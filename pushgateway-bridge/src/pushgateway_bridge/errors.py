@@ -63,6 +63,19 @@ class ReservedName(PushRejected):
     reason = "reserved_name"
 
 
+class BadIdempotencyKey(PushRejected):
+    """The Idempotency-Key header is empty or too long."""
+
+    reason = "bad_idempotency_key"
+
+
+class IdempotencyKeyReused(PushRejected):
+    """The key came before, with another body."""
+
+    status = 422
+    reason = "idempotency_key_reused"
+
+
 class WrongMethod(PushRejected):
     """The path takes pushes, but not by this method."""
 
@@ -106,6 +119,8 @@ REJECTIONS: tuple[type[PushRejected], ...] = (
     OwnerConflict,
     ReservedJob,
     ReservedName,
+    BadIdempotencyKey,
+    IdempotencyKeyReused,
     WrongMethod,
     ClientGone,
     NotReady,

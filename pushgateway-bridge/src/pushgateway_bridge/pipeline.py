@@ -15,8 +15,10 @@ from typing import Protocol
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import NotReady, PushRejected
 from pushgateway_bridge.journal.journal import Entry, Journal
+from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Push
+from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
 from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
@@ -86,6 +88,13 @@ class Ingest:
 
     async def push(self, dialect: Dialect, body: bytes, context: PushContext) -> Reply:
         """Store one push; the reply means that it is on disk. Raises PushRejected, and then nothing is stored."""
+        await self.store(dialect, self.decode(dialect, body, context), context.received_ms)
+        return dialect.accepted
+
+    async def store(
+        self, dialect: Dialect, report: Report, received_ms: int, receipt: Receipt | None = None
+    ) -> None:
+        """Store a decoded push, and *receipt* with it. Raises PushRejected, and then nothing is stored."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(refusal: PushRejected | None) -> None:
@@ -96,29 +105,34 @@ class Ingest:
             else:
                 outcome.set_exception(refusal)
 
-        self.begin(dialect, body, context, done)
+        self._journal.append(self._entry(dialect, report, received_ms, done, receipt))
         await outcome
-        return dialect.accepted
 
     def begin(self, dialect: Dialect, body: bytes, context: PushContext, done: Done) -> None:
         """Queue one push; *done* is called once it is on disk and visible, or with why it is not.
 
         Raises PushRejected if the body cannot be read or the bridge is not ready; *done* is not called then.
         """
+        report = self.decode(dialect, body, context)
+        self._journal.append(self._entry(dialect, report, context.received_ms, done))
+
+    def decode(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
+        """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
-        report = dialect.decode(body, context)
-        entry = self._entry(dialect, report, context.received_ms, done)
-        self._journal.append(entry)
+        return dialect.decode(body, context)
 
-    def _entry(self, dialect: Dialect, report: Report, received_ms: int, done: Done) -> Entry:
+    def _entry(
+        self, dialect: Dialect, report: Report, received_ms: int, done: Done, receipt: Receipt | None = None
+    ) -> Entry:
         """*report* as what the journal is to write, and what follows when it has."""
         store = self._store
         counts = self._counts[dialect.name]
         replaced = 0
         reserved = []
+        new_families: dict[str, Family] = {}
         for one in report.groups:
-            store.check(one, dialect.name)
+            store.check(one, dialect.name, new_families)
         for one in report.groups:
             timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
@@ -136,7 +150,7 @@ class Ingest:
         if families:
             store.new_families = []
         recent = None if report.entry is None else (dialect.name, report.entry)
-        return Entry(committed, done, record=record, families=families, recent=recent)
+        return Entry(committed, done, record=record, families=families, recent=recent, receipt=receipt)
 
     @staticmethod
     def _count(counts: DialectCounts, report: Report, replaced: int) -> None:

@@ -21,12 +21,21 @@ from pushgateway_bridge.errors import REJECTIONS
 class DialectCounts:
     """What happened to the pushes of one dialect. Plain numbers: each push adds to several of them."""
 
-    __slots__ = ("accepted", "pushes", "rejected", "skipped", "timestamps_replaced", "values_skipped")
+    __slots__ = (
+        "accepted",
+        "deduplicated",
+        "pushes",
+        "rejected",
+        "skipped",
+        "timestamps_replaced",
+        "values_skipped",
+    )
 
     def __init__(self) -> None:
         self.pushes = 0
         self.rejected = dict.fromkeys((rejection.reason for rejection in REJECTIONS), 0)
         self.accepted = 0
+        self.deduplicated = 0
         self.skipped = 0
         self.values_skipped = 0
         self.timestamps_replaced = 0
@@ -49,7 +58,8 @@ class DialectMetrics(Collector):
         )
         events = CounterMetricFamily(
             "telemetry_events",
-            "Items inside accepted pushes: accepted into series, or skipped as they hold nothing to store.",
+            "Items inside accepted pushes: accepted into series, skipped as they hold nothing to store, or "
+            "deduplicated as the same push came before.",
             labels=("dialect", "result"),
         )
         values = CounterMetricFamily(
@@ -68,6 +78,7 @@ class DialectMetrics(Collector):
                 rejected.add_metric((name, reason), count)
             events.add_metric((name, "accepted"), counts.accepted)
             events.add_metric((name, "skipped"), counts.skipped)
+            events.add_metric((name, "deduplicated"), counts.deduplicated)
             values.add_metric((name,), counts.values_skipped)
             replaced.add_metric((name,), counts.timestamps_replaced)
         yield from (pushes, rejected, events, values, replaced)

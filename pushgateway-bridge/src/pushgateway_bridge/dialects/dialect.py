@@ -35,8 +35,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """Where its clients POST, at the root and below the dialect's prefix."""
     max_body_bytes: int
     series_class: SeriesClass
-    default_interval_seconds: float
-    """Taken for a source's report interval until it has been learned from its reports."""
+    default_interval_seconds: float | None
+    """Taken for a source's report interval until it has been learned; ``None`` if its clients report events."""
     decode: Callable[[bytes, PushContext], Report]
     """Raises a PushRejected for a body that cannot be read."""
     accepted: Reply

@@ -22,6 +22,7 @@ import msgspec
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, PushRejected, StartFailed
 from pushgateway_bridge.journal import schema
 from pushgateway_bridge.journal.lock import FolderLock
+from pushgateway_bridge.journal.receipts import Receipt, delete_old_receipts, write_receipts
 from pushgateway_bridge.journal.recent import RecentTable
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, pack_frame, unpack_frame
 from pushgateway_bridge.model.change import Change
@@ -47,7 +48,17 @@ _family_decoder = msgspec.msgpack.Decoder(Family)
 class Entry:
     """What one append asks for. All of it is on disk when ``committed`` is called, or none of it."""
 
-    __slots__ = ("committed", "failed", "families", "floor", "recent", "record", "rows", "sketches")
+    __slots__ = (
+        "committed",
+        "failed",
+        "families",
+        "floor",
+        "receipt",
+        "recent",
+        "record",
+        "rows",
+        "sketches",
+    )
 
     def __init__(
         self,
@@ -57,6 +68,7 @@ class Entry:
         record: bytes | None = None,
         families: Sequence[Family] = (),
         recent: tuple[str, bytes] | None = None,
+        receipt: Receipt | None = None,
         rows: Sequence[tuple[int, bytes | None]] = (),
         sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
         floor: int | None = None,
@@ -70,6 +82,8 @@ class Entry:
         """Families that no record named before."""
         self.recent = recent
         """Dialect and JSON of an entry for the compatibility reads."""
+        self.receipt = receipt
+        """The reply to keep for a repeat of this push."""
         self.rows = rows
         """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
         self.sketches = sketches
@@ -153,6 +167,10 @@ class Journal:
             connection.pragma("synchronous", "FULL")
             connection.pragma("wal_autocheckpoint", 0)
             schema.prepare(connection)
+            secret = connection.execute("SELECT value FROM meta WHERE key = 'secret'").get
+            if not isinstance(secret, bytes):
+                raise apsw.CorruptError("the journal has no secret")
+            self._secret = secret
             self._floor = _number(connection, "SELECT value FROM meta WHERE key = 'floor'")
             newest = _number(
                 connection,
@@ -180,6 +198,11 @@ class Journal:
         logger.error(
             "journal corrupt error=%r set_aside=%s starting=empty", str(error), self._directory / aside
         )
+
+    @property
+    def secret(self) -> bytes:
+        """What keyed hashes that this journal keeps are made with; random, and of this file alone."""
+        return self._secret
 
     def start(self, loop: Loop) -> None:
         """Begin to write what is appended, telling *loop* of each outcome."""
@@ -316,7 +339,10 @@ class Journal:
             self._recent.write(
                 connection, (entry.recent for entry in group if entry.recent is not None), position, now_ms
             )
-            self._write_checkpoint(group)
+            receipts = [entry.receipt for entry in group if entry.receipt is not None]
+            if receipts:
+                write_receipts(connection, receipts, now_ms)
+            self._write_checkpoint(group, now_ms)
             self._delete_frames()
             connection.execute("COMMIT")
         except apsw.Error:
@@ -334,7 +360,7 @@ class Journal:
                 [(family.name, _family_encoder.encode(family)) for family in families],
             )
 
-    def _write_checkpoint(self, group: list[Entry]) -> None:
+    def _write_checkpoint(self, group: list[Entry], now_ms: int) -> None:
         execute = self._connection.execute
         for group_id, body in (row for entry in group for row in entry.rows):
             if body is None:
@@ -351,6 +377,7 @@ class Journal:
         if floors:
             self._floor = max(self._floor, *floors)
             execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (self._floor,))
+            delete_old_receipts(self._connection, now_ms)
 
     def _delete_frames(self) -> None:
         """Delete a few of the frames that the checkpoint covers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 import apsw
@@ -9,6 +10,8 @@ import apsw
 SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x74627267
 """Marks the file as a journal of ours ("tbrg"), for file(1) and for us."""
+
+SECRET_BYTES: Final = 32
 
 _TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -20,6 +23,9 @@ CREATE TABLE family (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (group_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE sketch (group_id INTEGER NOT NULL, series_id INTEGER NOT NULL, hour INTEGER NOT NULL,
     body BLOB NOT NULL, PRIMARY KEY (group_id, series_id, hour)) WITHOUT ROWID;
+CREATE TABLE receipt (key BLOB PRIMARY KEY, written_ms INTEGER NOT NULL, body_hash BLOB NOT NULL,
+    status INTEGER NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX receipt_written ON receipt (written_ms);
 CREATE TABLE recent (dialect TEXT NOT NULL, position INTEGER NOT NULL, written_ms INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (dialect, position)) WITHOUT ROWID;
 """
@@ -38,5 +44,6 @@ def prepare(connection: apsw.Connection) -> None:
         raise NewerSchema(f"the journal has schema {version}, this bridge knows up to {SCHEMA_VERSION}")
     with connection:
         connection.execute(_TABLES)
+        connection.execute("INSERT INTO meta VALUES ('secret', ?)", (secrets.token_bytes(SECRET_BYTES),))
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", SCHEMA_VERSION)

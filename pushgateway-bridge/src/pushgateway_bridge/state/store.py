@@ -95,8 +95,12 @@ class Store:
 
     # What a push will change
 
-    def check(self, report: GroupReport, dialect: str) -> None:
-        """Raises a PushRejected if *report* contradicts what is held. Changes nothing."""
+    def check(self, report: GroupReport, dialect: str, new_families: dict[str, Family]) -> None:
+        """Raises a PushRejected if *report* contradicts what is held or *new_families*.
+
+        Changes nothing, but adds the families that this report would bring to *new_families*, so that the groups
+        of one push are checked against each other.
+        """
         group = self._groups.get(report.group)
         if group is None:
             check_job(report.group[0][1])
@@ -106,16 +110,26 @@ class Store:
                 check_owner(group.rendered, group.dialect, dialect)
             known = group.series
         for sample in report.samples:
-            if (sample.family.name, sample.labels) not in known:
-                self._check_family(sample.family)
+            held = known.get((sample.family.name, sample.labels))
+            if held is None or held.family.family.type != sample.family.type:
+                self._check_family(sample.family, new_families)
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
-                if (item.family.name, item.labels) not in known:
-                    self._check_family(item.family)
+                held = known.get((item.family.name, item.labels))
+                if held is None or held.family.family is not item.family:
+                    self._check_family(item.family, new_families)
 
-    def _check_family(self, family: Family) -> None:
+    def _check_family(self, family: Family, new_families: dict[str, Family]) -> None:
         held = self._families.get(family.name)
-        check_family(family, None if held is None else held.family, self._claimed)
+        known = new_families.get(family.name) if held is None else held.family
+        claimed = self._claimed
+        if known is None and new_families:
+            claimed = claimed | {
+                name: one.name for one in new_families.values() for name in line_names_of(one)
+            }
+        check_family(family, known, claimed)
+        if known is None:
+            new_families[family.name] = family
 
     def reserve(
         self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int

@@ -44,7 +44,7 @@ DRAIN_SECONDS: Final = 0.05
 """How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
 
 UNUSUAL: Final = frozenset(
-    {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization"}
+    {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization", b"idempotency-key"}
 )
 """Headers whose requests take the ordinary route."""
 

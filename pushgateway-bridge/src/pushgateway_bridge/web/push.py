@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from pushgateway_bridge.dialects.dialect import Dialect, Reply
 from pushgateway_bridge.errors import ClientGone, PushRejected, WrongMethod
+from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.web.body import read_body
@@ -18,7 +19,7 @@ OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
 
 
 def push_router(
-    dialect: Dialect, ingest: Ingest, metrics: SelfMetrics, clock_ms: Callable[[], int]
+    dialect: Dialect, ingest: Ingest, once: Once, metrics: SelfMetrics, clock_ms: Callable[[], int]
 ) -> APIRouter:
     """A POST route for each path of *dialect*, and an answer in its own form for methods that do not push."""
     router = APIRouter(tags=[dialect.name])
@@ -31,6 +32,9 @@ def push_router(
             encoding = request.headers.get("content-encoding", "")
             body = await read_body(request, encoding, dialect.max_body_bytes)
             context = push_context(request.headers.get("content-type", ""), clock_ms())
+            key = request.headers.get("idempotency-key")
+            if key is not None:
+                return to_response(await once.push(dialect, body, context, key, counts))
             return to_response(await ingest.push(dialect, body, context))
         except ClientDisconnect:
             return refused(ClientGone("the client closed the connection before its body was whole"))
