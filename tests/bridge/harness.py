@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext
 from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.journal.frames import FrameLimits
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable
 from pushgateway_bridge.model.family import SeriesClass
@@ -57,6 +58,7 @@ class Harness:
         self.clock = clock or FakeClock()
         self.loop = asyncio.new_event_loop()
         self.recent_entries = recent_entries
+        self.limits = FrameLimits(10**9, 86400.0)
         self.fatal: list[Exception] = []
         self._open()
 
@@ -66,6 +68,7 @@ class Harness:
             self.directory,
             clock_ms=self.clock.now_ms,
             recent=RecentTable(self.recent_entries, 86400.0),
+            limits=self.limits,
             on_discard=self.store.discard_reserved,
             on_fatal=self.fatal.append,
         )

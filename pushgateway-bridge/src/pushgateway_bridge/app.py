@@ -32,7 +32,8 @@ from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
-from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.journal.frames import FrameLimits
+from pushgateway_bridge.journal.journal import GroupCommit, Journal
 from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from pushgateway_bridge.once import Once
@@ -70,7 +71,8 @@ class SystemClock:
 class StateMetrics(Collector):
     """Sizes that are read when a scrape asks."""
 
-    def __init__(self, journal: Journal, store: Store) -> None:
+    def __init__(self, journal: Journal, store: Store, ingest: Ingest) -> None:
+        self._ingest = ingest
         self._journal = journal
         self._store = store
         self.replay_seconds = 0.0
@@ -87,10 +89,38 @@ class StateMetrics(Collector):
         yield GaugeMetricFamily(
             "telemetry_journal_queued", "Pushes that wait for the next group commit.", journal.queued
         )
+        yield GaugeMetricFamily(
+            "telemetry_journal_frames_bytes", "All records that are kept.", journal.frames.kept_bytes
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_uncheckpointed_bytes",
+            "Records that a restart would replay.",
+            journal.frames.behind_floor_bytes,
+        )
         yield CounterMetricFamily(
             "telemetry_journal_failed_groups",
             "Group commits that failed; their pushers were told to send again.",
             journal.failed_groups,
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_unreadable_frames",
+            "Groups of records that could not be read at the start; what they held is lost.",
+            journal.unreadable_frames,
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_files_set_aside",
+            "Journal files that could not be opened at the start and were renamed; the bridge began empty.",
+            journal.files_set_aside,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_checkpoint_timestamp_seconds",
+            "Unix time at which the state was last checkpointed, or the bridge was ready.",
+            self._ingest.checkpointed_ms / 1000,
+        )
+        yield CounterMetricFamily(
+            "telemetry_checkpoints_failed",
+            "Checkpoints that could not be written; they are tried again.",
+            self._ingest.failed_checkpoints,
         )
         yield GaugeMetricFamily(
             "telemetry_journal_replay_seconds",
@@ -120,19 +150,24 @@ class Bridge:
             Path(config.journal.directory),
             clock_ms=self._clock.now_ms,
             recent=RecentTable(config.journal.recent_entries, config.journal.recent_age_seconds),
+            limits=FrameLimits(config.journal.max_bytes, config.journal.max_age_seconds),
             on_commit=self._count_commit,
             on_discard=self.store.discard_reserved,
             on_fatal=self._fail,
         )
         self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock)
         self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
-        self._state_metrics = StateMetrics(self.journal, self.store)
+        self._state_metrics = StateMetrics(self.journal, self.store, self.ingest)
         self.metrics.add(self._state_metrics)
         self.server: Server | None = None
 
-    def _count_commit(self, seconds: float, records: int) -> None:
-        self.metrics.commit_duration.observe(seconds)
-        self.metrics.records.inc(records)
+    def _count_commit(self, commit: GroupCommit) -> None:
+        metrics = self.metrics
+        metrics.records.inc(commit.records)
+        metrics.group_records.observe(commit.records)
+        metrics.queue_wait.observe(commit.waited_seconds)
+        metrics.commit_duration.observe(commit.seconds)
+        metrics.fsync_duration.observe(commit.fsync_seconds)
 
     def _fail(self, error: Exception) -> None:
         """End the process: the journal cannot be trusted any more."""
@@ -167,8 +202,12 @@ class Bridge:
                 if self.server is not None:
                     tasks.create_task(self.server.renew_date_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
-                interval = self._config.journal.checkpoint_interval_seconds
-                tasks.create_task(self.ingest.checkpoint_until_cancelled(interval))
+                journal = self._config.journal
+                tasks.create_task(
+                    self.ingest.checkpoint_until_cancelled(
+                        journal.checkpoint_interval_seconds, journal.max_bytes // 4
+                    )
+                )
         except Exception as error:  # the top of a task: whatever it is, the process must not go on without it
             logger.exception("stopping")
             self._fail(error)

@@ -60,6 +60,8 @@ HELP: Final = {
     "web.hot_routes": "Answer ordinary pushes by a shorter way; false rules it out when you look for a fault.",
     "journal.directory": "Folder of the journal; made if it is not there.",
     "journal.checkpoint_interval_seconds": "Time between checkpoints of the state.",
+    "journal.max_bytes": "Room for records; over it the oldest go, even if a remote still wants them.",
+    "journal.max_age_seconds": "How long records are kept for a remote that does not take them.",
     "journal.recent_entries": "Entries a dialect keeps for the reads that its clients know.",
     "journal.recent_age_seconds": "How long such an entry is shown at most.",
     "access.open_protocols": "Where protocols without tokens are open: loopback, or allow for everywhere.",

@@ -42,6 +42,11 @@ class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Folder of the journal; made if it is not there."""
     checkpoint_interval_seconds: Seconds = 60.0
     """Time between checkpoints of the state. A longer one makes a restart slower; it loses nothing."""
+    max_bytes: Annotated[int, msgspec.Meta(ge=16 * 1024**2, le=2**62)] = 2 * 1024**3
+    """Room for records. Over a quarter of it the state is checkpointed at once; over all of it the oldest go that
+    a remote still wants."""
+    max_age_seconds: Seconds = 7 * 86400.0
+    """How long records are kept for a remote that does not take them."""
     recent_entries: Count = 1000
     """Entries a dialect keeps for the reads that its clients know."""
     recent_age_seconds: Seconds = 86400.0

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 0.002
 """Longest time that a checkpoint keeps pushes waiting."""
 EXPIRY_INTERVAL_SECONDS = 1.0
+CHECKPOINT_LOOK_SECONDS = 1.0
+"""How often it is looked whether a checkpoint is due."""
 
 Done = Callable[[PushRejected | None], None]
 
@@ -62,6 +64,8 @@ class Ingest:
         self.ready = False
         self._applied_position = 0
         self._checkpointed_position = 0
+        self.checkpointed_ms = clock.now_ms()
+        self.failed_checkpoints = 0
 
     # Start
 
@@ -120,6 +124,7 @@ class Ingest:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
+        self._counts[dialect.name].body_bytes += len(body)
         return dialect.decode(body, context)
 
     def _entry(
@@ -180,11 +185,18 @@ class Ingest:
 
         self._journal.append(Entry(committed, lambda _refusal: None, record=encode_change(expiry)))
 
-    async def checkpoint_until_cancelled(self, interval_seconds: float) -> None:
-        """Every *interval_seconds*, write the groups that changed and free the records that this covers."""
+    async def checkpoint_until_cancelled(self, interval_seconds: float, max_bytes: int) -> None:
+        """Write the groups that changed and free the records that this covers.
+
+        Every *interval_seconds*, or sooner when a restart would have to replay more than *max_bytes* of records.
+        """
+        written = self._clock.monotonic()
         while True:
-            await asyncio.sleep(interval_seconds)
-            await self.checkpoint()
+            await asyncio.sleep(min(interval_seconds, CHECKPOINT_LOOK_SECONDS))
+            due = self._clock.monotonic() - written >= interval_seconds
+            if due or self._journal.frames.behind_floor_bytes > max_bytes:
+                await self.checkpoint()
+                written = self._clock.monotonic()
 
     async def checkpoint(self) -> None:
         """Write all groups that changed since the last checkpoint, in slices among ordinary pushes.
@@ -194,6 +206,7 @@ class Ingest:
         """
         floor = self._applied_position
         if floor == self._checkpointed_position:
+            self.checkpointed_ms = self._clock.now_ms()
             return
         waiting = list(self._store.take_changed_groups())
         try:
@@ -202,9 +215,11 @@ class Ingest:
             await self._write(floor=floor)
         except PushRejected as refusal:
             self._store.give_back_changed_groups(waiting)
+            self.failed_checkpoints += 1
             logger.warning("checkpoint not written reason=%s", refusal.reason)
         else:
             self._checkpointed_position = floor
+            self.checkpointed_ms = self._clock.now_ms()
 
     async def _write_slice(self, waiting: list[int]) -> None:
         """Take groups off *waiting*, encode them for at most SLICE_SECONDS, and write them.

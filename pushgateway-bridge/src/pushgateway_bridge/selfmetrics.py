@@ -17,12 +17,15 @@ from prometheus_client.registry import Collector
 
 from pushgateway_bridge.errors import REJECTIONS
 
+SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
 
 class DialectCounts:
     """What happened to the pushes of one dialect. Plain numbers: each push adds to several of them."""
 
     __slots__ = (
         "accepted",
+        "body_bytes",
         "deduplicated",
         "pushes",
         "rejected",
@@ -33,6 +36,7 @@ class DialectCounts:
 
     def __init__(self) -> None:
         self.pushes = 0
+        self.body_bytes = 0
         self.rejected = dict.fromkeys((rejection.reason for rejection in REJECTIONS), 0)
         self.accepted = 0
         self.deduplicated = 0
@@ -50,6 +54,9 @@ class DialectMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         pushes = CounterMetricFamily(
             "telemetry_pushes", "Requests with a push, accepted or not.", labels=("dialect",)
+        )
+        body_bytes = CounterMetricFamily(
+            "telemetry_push_bytes", "Bytes of the bodies that were decoded, inflated.", labels=("dialect",)
         )
         rejected = CounterMetricFamily(
             "telemetry_pushes_rejected",
@@ -74,6 +81,7 @@ class DialectMetrics(Collector):
         )
         for name, counts in self._dialects.items():
             pushes.add_metric((name,), counts.pushes)
+            body_bytes.add_metric((name,), counts.body_bytes)
             for reason, count in counts.rejected.items():
                 rejected.add_metric((name, reason), count)
             events.add_metric((name, "accepted"), counts.accepted)
@@ -81,7 +89,7 @@ class DialectMetrics(Collector):
             events.add_metric((name, "deduplicated"), counts.deduplicated)
             values.add_metric((name,), counts.values_skipped)
             replaced.add_metric((name,), counts.timestamps_replaced)
-        yield from (pushes, rejected, events, values, replaced)
+        yield from (pushes, body_bytes, rejected, events, values, replaced)
 
 
 class SelfMetrics:
@@ -93,7 +101,25 @@ class SelfMetrics:
         self.commit_duration = Histogram(
             "telemetry_journal_commit_duration_seconds",
             "Time one group commit took, fsync included; pushes wait for it.",
-            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.fsync_duration = Histogram(
+            "telemetry_journal_fsync_duration_seconds",
+            "Time the end of a transaction took, which is nearly all fsync: what the disk costs.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.queue_wait = Histogram(
+            "telemetry_journal_queue_wait_seconds",
+            "Longest time that a push of a group waited for the commit before its own.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.group_records = Histogram(
+            "telemetry_journal_group_records",
+            "Records in one group commit: how many pushes share an fsync.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096),
             registry=self.registry,
         )
         self.records = Counter(

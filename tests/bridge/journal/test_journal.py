@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, StartFailed
-from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.journal.frames import FrameLimits
+from pushgateway_bridge.journal.journal import Entry, Journal
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from tests.bridge.harness import FakeClock, Harness
 
+LIMITS = FrameLimits(10**9, 60.0)
 HOST = {"name": "a", "cpuC": 4, "cpuL": 10}
 LOAD = 'node_load1{job="pixeltracker",instance="a"}'
 
@@ -65,15 +67,85 @@ def test_a_checkpoint_frees_the_records_it_covers(bridge: Harness) -> None:
     assert bridge.series()[LOAD] == 9.0
 
 
-def test_frames_are_freed_a_few_at_a_time(bridge: Harness) -> None:
+def test_all_frames_that_a_checkpoint_covers_are_freed_without_another_push(bridge: Harness) -> None:
     for load in range(200):
         bridge.push({**HOST, "cpuL": load})
     bridge.checkpoint()
-    left = len(frames(bridge))
-    bridge.push(HOST)
+    bridge.journal.close()
 
-    assert 0 < left < 200
-    assert len(frames(bridge)) < left
+    with database(bridge) as connection:
+        assert connection.execute("SELECT count(*) FROM frame").get == 0
+    bridge._open()
+    assert bridge.replayed[0] == 0
+    assert bridge.series()[LOAD] == 19.9
+
+
+def set_cursor(bridge: Harness, remote: str, position: int | None) -> None:
+    async def written() -> None:
+        done = bridge.loop.create_future()
+        bridge.journal.append(Entry(done.set_result, done.set_exception, cursor=(remote, position)))
+        await done
+
+    bridge.run(written())
+
+
+def test_records_are_kept_for_the_slowest_remote(bridge: Harness) -> None:
+    bridge.push(HOST)
+    first = frames(bridge)[0]
+    set_cursor(bridge, "slow", first)
+    set_cursor(bridge, "fast", first + 100)
+    for load in range(5):
+        bridge.push({**HOST, "cpuL": load})
+    bridge.checkpoint()
+    bridge.push(HOST)
+    assert len(frames(bridge)) == 6
+
+    bridge.crash()
+    assert bridge.replayed[0] == 1
+    set_cursor(bridge, "slow", None)
+    set_cursor(bridge, "fast", None)
+    assert bridge.journal.frames.lost_records == {}
+    bridge.journal.close()
+    assert len(frames(bridge)) == 1
+    bridge._open()
+
+
+@pytest.mark.parametrize("over", ["bytes", "age"])
+def test_over_the_limits_the_oldest_records_go_and_are_counted(bridge: Harness, over: str) -> None:
+    bridge.limits = FrameLimits(10**9 if over == "age" else 2000, 3600.0)
+    bridge.crash()
+    set_cursor(bridge, "dead", 0)
+    for load in range(150):
+        bridge.push({**HOST, "cpuL": load})
+        if load == 100:
+            bridge.checkpoint()
+    if over == "age":
+        assert bridge.journal.frames.lost_records == {}
+        bridge.clock.pass_seconds(3601)
+        bridge.push(HOST)
+    bridge.journal.close()
+
+    kept = bridge.journal.frames
+    assert kept.lost_records["dead"] >= 90
+    assert kept.kept_bytes <= (2000 if over == "bytes" else 10**9) + kept.behind_floor_bytes
+    with database(bridge) as connection:
+        assert connection.execute("SELECT coalesce(sum(length(body)), 0) FROM frame").get == kept.kept_bytes
+    bridge._open()
+    assert bridge.series()[LOAD] in (14.9, 1.0)
+
+
+def test_records_that_a_restart_needs_never_go(bridge: Harness) -> None:
+    bridge.limits = FrameLimits(100, 1.0)
+    bridge.crash()
+    set_cursor(bridge, "dead", 0)
+    for number in range(50):
+        bridge.push({"name": f"host-{number}", "cpuL": 10})
+    bridge.clock.pass_seconds(3)
+    expected = bridge.series()
+    bridge.crash()
+
+    assert bridge.replayed[0] == 50
+    assert bridge.series() == expected
 
 
 def test_a_full_disk_refuses_and_recovers_by_itself(bridge: Harness, tmp_path: Path) -> None:
@@ -134,7 +206,12 @@ def test_any_other_error_refuses_and_ends_the_bridge(bridge: Harness) -> None:
 
 
 def test_one_folder_has_one_bridge(bridge: Harness) -> None:
-    second = Journal(bridge.directory, clock_ms=bridge.clock.now_ms, recent=RecentTable(10, 60))
+    second = Journal(
+        bridge.directory,
+        clock_ms=bridge.clock.now_ms,
+        recent=RecentTable(10, 60),
+        limits=FrameLimits(10**9, 60.0),
+    )
 
     with pytest.raises(
         StartFailed, match=rf"journal.directory .* in use by another bridge \(process {os.getpid()}\)"
@@ -174,7 +251,9 @@ def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "journal.db"))
     connection.pragma("user_version", 99)
     connection.close()
-    journal = Journal(tmp_path, clock_ms=FakeClock().now_ms, recent=RecentTable(10, 60))
+    journal = Journal(
+        tmp_path, clock_ms=FakeClock().now_ms, recent=RecentTable(10, 60), limits=FrameLimits(10**9, 60.0)
+    )
 
     with pytest.raises(StartFailed, match="schema 99, this bridge knows up to 1"):
         journal.open()
@@ -182,7 +261,12 @@ def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    journal = Journal(tmp_path / "file" / "below", clock_ms=FakeClock().now_ms, recent=RecentTable(10, 60))
+    journal = Journal(
+        tmp_path / "file" / "below",
+        clock_ms=FakeClock().now_ms,
+        recent=RecentTable(10, 60),
+        limits=FrameLimits(10**9, 60.0),
+    )
 
     with pytest.raises(StartFailed, match=r"journal\.directory .*Not a directory"):
         journal.open()

@@ -14,17 +14,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import apsw
 import msgspec
 
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, PushRejected, StartFailed
 from pushgateway_bridge.journal import schema
+from pushgateway_bridge.journal.frames import FrameLimits, Frames
 from pushgateway_bridge.journal.lock import FolderLock
 from pushgateway_bridge.journal.receipts import Receipt, delete_old_receipts, write_receipts
 from pushgateway_bridge.journal.recent import RecentTable
-from pushgateway_bridge.journal.record import CorruptRecord, decode_change, pack_frame, unpack_frame
+from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
 from pushgateway_bridge.model.change import Change
 from pushgateway_bridge.model.family import Family
 
@@ -34,8 +35,6 @@ FILE_NAME: Final = "journal.db"
 WAL_CHECKPOINT_PAGES: Final = 1000
 """Pages in the write-ahead log from which the writer copies them into the file between two groups (4 MiB)."""
 MAX_GROUP_ENTRIES: Final = 4096
-FREE_FRAMES_A_GROUP: Final = 64
-"""Frames deleted in one transaction: few enough that nobody waits for it."""
 
 TRANSIENT: Final = (apsw.FullError, apsw.BusyError)
 """A full disk, and somebody else who writes the file for too long: both pass. After any other error the disk
@@ -50,6 +49,7 @@ class Entry:
 
     __slots__ = (
         "committed",
+        "cursor",
         "failed",
         "families",
         "floor",
@@ -72,6 +72,7 @@ class Entry:
         rows: Sequence[tuple[int, bytes | None]] = (),
         sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
         floor: int | None = None,
+        cursor: tuple[str, int | None] | None = None,
     ) -> None:
         self.committed = committed
         """Called in the event loop with the position of its group commit, in the order of appending."""
@@ -88,8 +89,20 @@ class Entry:
         """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
         self.sketches = sketches
         """Sketches to replace, by group, series and hour; ``None`` deletes."""
+        self.cursor = cursor
+        """A remote, and up to where it has the records; ``None`` if nothing is to be kept for it any more."""
         self.floor = floor
         """The checkpoint is complete up to here: records at or before this position are not needed any more."""
+
+
+class GroupCommit(NamedTuple):
+    """What one group commit took. *waited_seconds* is the longest that one of its pushes was queued."""
+
+    records: int
+    waited_seconds: float
+    seconds: float
+    fsync_seconds: float
+    """Of the statement that ends the transaction, which is nearly all fsync."""
 
 
 class Loop(Protocol):
@@ -107,13 +120,14 @@ class Journal:
         *,
         clock_ms: Callable[[], int],
         recent: RecentTable,
-        on_commit: Callable[[float, int], None] = lambda _seconds, _records: None,
+        limits: FrameLimits,
+        on_commit: Callable[[GroupCommit], None] = lambda _commit: None,
         on_discard: Callable[[], None] = lambda: None,
         on_fatal: Callable[[Exception], None] = lambda _error: None,
     ) -> None:
         """All callables are called in the event loop.
 
-        *on_commit* is told each transaction's duration and number of records; *on_discard* that everything
+        *on_commit* is told of each group commit with records; *on_discard* that everything
         queued failed, before its pushers are told; *on_fatal* that nothing is known of the disk any more.
         """
         self._directory = directory
@@ -132,10 +146,12 @@ class Journal:
         self._resumed = threading.Event()
         self._thread: threading.Thread | None = None
         self._next_position = 1
-        self._floor = 0
-        self._deleted_through = 0
+        self._frames = Frames(limits)
         self._wal_pages = 0
+        self._oldest_queued = 0.0
         self.failed_groups = 0
+        self.unreadable_frames = 0
+        self.files_set_aside = 0
 
     # Life
 
@@ -171,14 +187,12 @@ class Journal:
             if not isinstance(secret, bytes):
                 raise apsw.CorruptError("the journal has no secret")
             self._secret = secret
-            self._floor = _number(connection, "SELECT value FROM meta WHERE key = 'floor'")
+            self._frames.load(connection)
             newest = _number(
                 connection,
                 "SELECT max(position) FROM (SELECT position FROM frame UNION ALL SELECT position FROM recent)",
             )
-            self._next_position = max(newest, self._floor) + 1
-            oldest = _number(connection, "SELECT min(position) FROM frame") or self._next_position
-            self._deleted_through = oldest - 1
+            self._next_position = max(newest, self._frames.floor) + 1
             connection.set_wal_hook(self._note_wal_pages)
         except BaseException:
             connection.close()
@@ -195,6 +209,7 @@ class Journal:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 (self._directory / f"{FILE_NAME}{suffix}").rename(self._directory / f"{aside}{suffix}")
+        self.files_set_aside += 1
         logger.error(
             "journal corrupt error=%r set_aside=%s starting=empty", str(error), self._directory / aside
         )
@@ -243,13 +258,14 @@ class Journal:
     def replay(self) -> Iterator[tuple[int, Change]]:
         """Records that the checkpoint does not cover, oldest first. What cannot be read is logged and left out."""
         frames = self._connection.execute(
-            "SELECT position, body FROM frame WHERE position > ? ORDER BY position", (self._floor,)
+            "SELECT position, body FROM frame WHERE position > ? ORDER BY position", (self._frames.floor,)
         )
         for position, body in frames:
             try:
                 for record in unpack_frame(body):
                     yield position, decode_change(record)
             except CorruptRecord as error:
+                self.unreadable_frames += 1
                 logger.error("journal frame unreadable position=%d error=%r", position, str(error))
 
     # Appending, in the event loop
@@ -259,6 +275,8 @@ class Journal:
         if self._broken or self._stopping:
             entry.failed(NotReady("the bridge is stopping; send it again later"))
             return
+        if not self._queue:
+            self._oldest_queued = time.perf_counter()
         self._queue.append(entry)
         if self._idle:
             self._idle = False
@@ -268,6 +286,11 @@ class Journal:
     def queued(self) -> int:
         """Entries that wait for the next group commit."""
         return len(self._queue)
+
+    @property
+    def frames(self) -> Frames:
+        """How much is kept, and for whom."""
+        return self._frames
 
     @property
     def file(self) -> Path:
@@ -288,8 +311,9 @@ class Journal:
         while True:
             self._work.acquire()
             self._idle = True
-            while self._queue and not self._broken:
-                self._write_group(loop, self._take_group())
+            while not self._broken and (self._queue or self._frames.surplus):
+                waited_since = self._oldest_queued
+                self._write_group(loop, self._take_group(), waited_since)
             if self._stopping or self._broken:
                 return
 
@@ -297,13 +321,13 @@ class Journal:
         queue = self._queue
         return [queue.popleft() for _ in range(min(len(queue), MAX_GROUP_ENTRIES))]
 
-    def _write_group(self, loop: Loop, group: list[Entry]) -> None:
-        """Commit *group*, or have it fail together with all that is queued."""
+    def _write_group(self, loop: Loop, group: list[Entry], waited_since: float) -> None:
+        """Commit *group*, or have it fail together with all that is queued. An empty one only frees frames."""
         position = self._next_position
         records = [entry.record for entry in group if entry.record is not None]
         began = time.perf_counter()
         try:
-            self._transact(group, records, position)
+            fsync_seconds = self._transact(group, records, position)
         except apsw.Error as error:
             self._recent.forget()
             self._resumed.clear()
@@ -312,7 +336,8 @@ class Journal:
                 self._resumed.wait()
             return
         self._next_position += 1
-        self._tell(loop, self._succeed, group, position, time.perf_counter() - began, len(records))
+        commit = GroupCommit(len(records), began - waited_since, time.perf_counter() - began, fsync_seconds)
+        self._tell(loop, self._succeed, group, position, commit)
         if self._wal_pages >= WAL_CHECKPOINT_PAGES:
             with contextlib.suppress(apsw.Error):  # the next one tries again
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -323,18 +348,15 @@ class Journal:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
             loop.call_soon_threadsafe(callback, *arguments)
 
-    def _transact(self, group: list[Entry], records: list[bytes], position: int) -> None:
-        """One transaction. If it raises apsw.Error, nothing of it happened."""
+    def _transact(self, group: list[Entry], records: list[bytes], position: int) -> float:
+        """One transaction; return the seconds that its end took. If it raises apsw.Error, nothing of it happened."""
         connection = self._connection
-        floor, deleted_through = self._floor, self._deleted_through
+        kept = self._frames.state()
         connection.execute("BEGIN IMMEDIATE")
         try:
             now_ms = self._clock_ms()
             if records:
-                connection.execute(
-                    "INSERT INTO frame VALUES (?, ?, ?, ?)",
-                    (position, now_ms, len(records), pack_frame(records)),
-                )
+                self._frames.write(connection, position, now_ms, records)
             self._write_families(group)
             self._recent.write(
                 connection, (entry.recent for entry in group if entry.recent is not None), position, now_ms
@@ -343,10 +365,15 @@ class Journal:
             if receipts:
                 write_receipts(connection, receipts, now_ms)
             self._write_checkpoint(group, now_ms)
-            self._delete_frames()
+            for entry in group:
+                if entry.cursor is not None:
+                    self._frames.set_cursor(connection, *entry.cursor)
+            self._frames.delete_surplus(connection, now_ms)
+            began = time.perf_counter()
             connection.execute("COMMIT")
+            return time.perf_counter() - began
         except apsw.Error:
-            self._floor, self._deleted_through = floor, deleted_through
+            self._frames.restore(kept)
             if connection.in_transaction:
                 with contextlib.suppress(apsw.Error):
                     connection.execute("ROLLBACK")
@@ -375,21 +402,14 @@ class Journal:
                 execute("INSERT OR REPLACE INTO sketch VALUES (?, ?, ?, ?)", (*key, body))
         floors = [entry.floor for entry in group if entry.floor is not None]
         if floors:
-            self._floor = max(self._floor, *floors)
-            execute("INSERT OR REPLACE INTO meta VALUES ('floor', ?)", (self._floor,))
+            self._frames.set_floor(self._connection, max(floors))
             delete_old_receipts(self._connection, now_ms)
-
-    def _delete_frames(self) -> None:
-        """Delete a few of the frames that the checkpoint covers."""
-        if self._deleted_through < self._floor:
-            through = min(self._deleted_through + FREE_FRAMES_A_GROUP, self._floor)
-            self._connection.execute("DELETE FROM frame WHERE position <= ?", (through,))
-            self._deleted_through = through
 
     # Outcomes, in the event loop
 
-    def _succeed(self, group: list[Entry], position: int, seconds: float, records: int) -> None:
-        self._on_commit(seconds, records)
+    def _succeed(self, group: list[Entry], position: int, commit: GroupCommit) -> None:
+        if commit.records:
+            self._on_commit(commit)
         for entry in group:
             entry.committed(position)
 

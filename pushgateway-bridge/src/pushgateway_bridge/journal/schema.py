@@ -19,6 +19,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- back the interpreter's lock at each of them (docs/decisions/0002-one-row-a-group-commit.md).
 CREATE TABLE frame (position INTEGER PRIMARY KEY, written_ms INTEGER NOT NULL, records INTEGER NOT NULL,
     body BLOB NOT NULL);
+-- How far each remote is; records are kept for the slowest.
+CREATE TABLE cursor (remote TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE family (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE checkpoint (group_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE sketch (group_id INTEGER NOT NULL, series_id INTEGER NOT NULL, hour INTEGER NOT NULL,
