@@ -11,7 +11,7 @@ VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
 SOURCES := exporter/src pushgateway-bridge/src grafana stack tests bench
 
 .PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
-	format golden dashboards lock bench clean
+	format golden dashboards lock bench bench-bridge clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -85,8 +85,10 @@ lock: ## renew requirements/*.lock
 	@for part in exporter pushgateway-bridge; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$part/pyproject.toml -c requirements/dev.lock -o requirements/$$part.lock; done
 
-bench: ## compare with peers (comes with the bench folder's first table)
-	@echo "make bench: no comparison is here yet; the first tables come with the bridge core and the exporter"
+bench: bench-bridge ## compare with peers, side by side in one run; docs/benchmarks.md has the method
+
+bench-bridge: install ## the push bridge beside Debian's Pushgateway (ten minutes; BENCH_ARGS=--quick for two)
+	@$(BIN)/python -m bench bridge $(BENCH_ARGS)
 
 clean: ## delete what was built and installed here, but no data
 	@rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(VIEWER)/node_modules $(VIEWER_DIST)

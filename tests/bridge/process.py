@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -31,9 +32,13 @@ def free_port() -> int:
 class BridgeProcess:
     """``pushgateway-bridge serve`` on *directory*; started when entered, ended when left."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    program: tuple[str, ...] = (sys.executable, "-m", "pushgateway_bridge", "serve")
+
+    def __init__(self, directory: Path, *arguments: str, log: Path | None = None) -> None:
+        """What it logs is added to *log*; without one it goes where the test's own standard error goes."""
         self.directory = directory
         self.arguments = arguments
+        self.log = log
         self.port = free_port()
 
     def __enter__(self) -> BridgeProcess:
@@ -48,15 +53,21 @@ class BridgeProcess:
         self.process.wait()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "pushgateway_bridge", "serve"]
-        self.process = subprocess.Popen(
-            [
-                *command,
-                f"--journal.directory={self.directory}",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-                *self.arguments,
-            ]
-        )
+        self.spawn()
+        self.wait_until_ready()
+
+    def spawn(self) -> None:
+        command = [
+            *self.program,
+            f"--journal.directory={self.directory}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            *self.arguments,
+        ]
+        with contextlib.ExitStack() as files:
+            log = None if self.log is None else files.enter_context(self.log.open("ab"))
+            self.process = subprocess.Popen(command, stderr=log)
+
+    def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:

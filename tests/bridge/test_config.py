@@ -95,6 +95,7 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "access.open_protocols": ("allow", "allow"),
         "log.level": ("debug", "debug"),
         "web.hot_routes": ("false", False),
+        "journal.max_bytes": ("20000000", 20_000_000),
     }.get(setting, ("12", type(default)("12")))
 
     from_environment = getattr(getattr(load(None, {environment_name(setting): text}, {}), section), key)
