@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from stack import commands, tools, viewer
 from stack.errors import StackError
@@ -21,13 +22,22 @@ COMMANDS: Mapping[str, Callable[[Settings], int]] = {
 }
 
 
+class Provider(Protocol):
+    """Looks for a program that is only ever installed system-wide."""
+
+    def __call__(self, *, install: bool) -> bool: ...
+
+
+PROVIDERS: Mapping[str, Provider] = {"browser": tools.provide_browser, "strace": tools.provide_strace}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m stack", description="Starts, watches and ends the stack."
     )
     parser.add_argument("command", choices=[*COMMANDS, "tools", "viewer"])
-    parser.add_argument("names", nargs="*", help="with tools: programs to look up, or browser")
+    parser.add_argument("names", nargs="*", help="with tools: programs to look up, or browser, or strace")
     chosen = parser.parse_args(arguments)
     if chosen.names and chosen.command != "tools":
         parser.error(f"{chosen.command} takes no names")
@@ -49,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(command: str, names: Sequence[str]) -> int:
     if command == "tools":
-        return _browser() if list(names) == ["browser"] else _tools(names)
+        provide = PROVIDERS.get(names[0]) if len(names) == 1 else None
+        return _tools(names) if provide is None else _provided(provide)
     if command == "viewer":
         return _viewer()
     return COMMANDS[command](load_settings(os.environ))
@@ -58,14 +69,14 @@ def _run(command: str, names: Sequence[str]) -> int:
 def _tools(names: Sequence[str]) -> int:
     unknown = next((name for name in names if name not in tools.PROGRAMS), None)
     if unknown is not None:
-        raise StackError(f"unknown program {unknown}: expected {', '.join(tools.PROGRAMS)} or browser")
+        raise StackError(f"unknown program {unknown}: expected {', '.join((*tools.PROGRAMS, *PROVIDERS))}")
     for name, path in tools.fetch(names or tools.STACK_PROGRAMS).items():
         print(tools.version_line(name, path))
     return 0
 
 
-def _browser() -> int:
-    tools.provide_browser(install=_in_ci())
+def _provided(provide: Provider) -> int:
+    provide(install=_in_ci())
     return 0
 
 

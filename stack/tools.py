@@ -232,23 +232,38 @@ def find_browser() -> Path | None:
     return next((Path(path) for name in BROWSERS if (path := shutil.which(name)) is not None), None)
 
 
+def find_strace() -> Path | None:
+    """An strace on PATH."""
+    path = shutil.which("strace")
+    return None if path is None else Path(path)
+
+
 def provide_browser(*, install: bool, say: Callable[[str], None] = print) -> bool:
     """Is there a Chromium? If not and *install*, Debian's is installed system-wide (for CI machines only).
 
     Raises StackError if that fails.
     """
-    browser = find_browser()
-    if browser is None and install and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("installing chromium")
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
-            if (
-                subprocess.run(["apt-get", "-qq", *command], check=False, stdin=subprocess.DEVNULL).returncode
-                != 0
-            ):
-                raise StackError("chromium is missing: 'apt-get install chromium' failed")
-        browser = find_browser()
-    if browser is None:
-        say("no Chromium: the browser tests are skipped (Debian: apt-get install chromium)")
+    return _provide(find_browser, "chromium", "Chromium: the browser tests are", install, say)
+
+
+def provide_strace(*, install: bool, say: Callable[[str], None] = print) -> bool:
+    """The same for strace, which looks on while the bridge writes."""
+    return _provide(find_strace, "strace", "strace: the test of its fsyncs is", install, say)
+
+
+def _provide(
+    find_it: Callable[[], Path | None], package: str, missed: str, install: bool, say: Callable[[str], None]
+) -> bool:
+    path = find_it()
+    if path is None and install and os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"installing {package}")
+        for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
+            done = subprocess.run(["apt-get", "-qq", *command], check=False, stdin=subprocess.DEVNULL)
+            if done.returncode != 0:
+                raise StackError(f"{package} is missing: 'apt-get install {package}' failed")
+        path = find_it()
+    if path is None:
+        say(f"no {missed} skipped (Debian: apt-get install {package})")
         return False
-    say(f"{browser}: {version(browser) or 'does not answer --version'}")
+    say(f"{path}: {version(path) or 'does not answer --version'}")
     return True

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 START_SECONDS = 60.0
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -65,7 +66,7 @@ class BridgeProcess:
         ]
         with contextlib.ExitStack() as files:
             log = None if self.log is None else files.enter_context(self.log.open("ab"))
-            self.process = subprocess.Popen(command, stderr=log)
+            self.process = subprocess.Popen(command, stderr=log, cwd=REPOSITORY)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -8,12 +8,48 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import apsw
 
-MAX_ROW_BYTES: Final = 16 * 1024**2
-"""All entries of a dialect together stay below this and one row."""
+MAX_DIALECT_BYTES: Final = 16 * 1024**2
+"""All rows of a dialect but the newest stay below this together."""
+
+
+class _Row(NamedTuple):
+    """What one row of the table holds."""
+
+    position: int
+    written_ms: int
+    entries: int
+    size: int
+
+
+class _Rows:
+    """The rows of one dialect, oldest first, and what they hold together."""
+
+    def __init__(self, rows: Iterable[_Row]) -> None:
+        self._rows = deque(rows)
+        self.entries = sum(row.entries for row in self._rows)
+        self._size = sum(row.size for row in self._rows)
+
+    def add(self, row: _Row) -> None:
+        self._rows.append(row)
+        self.entries += row.entries
+        self._size += row.size
+
+    def pop_surplus(self, max_entries: int, oldest_ms: int) -> int | None:
+        """The position of the oldest row, taken off, if newer ones hold enough or it is too old; else ``None``."""
+        if len(self._rows) < 2:
+            return None
+        oldest = self._rows[0]
+        enough = self.entries - oldest.entries >= max_entries
+        if not enough and self._size <= MAX_DIALECT_BYTES and oldest.written_ms >= oldest_ms:
+            return None
+        self._rows.popleft()
+        self.entries -= oldest.entries
+        self._size -= oldest.size
+        return oldest.position
 
 
 class RecentTable:
@@ -22,8 +58,7 @@ class RecentTable:
     def __init__(self, max_entries: int, max_age_seconds: float) -> None:
         self._max_entries = max_entries
         self._max_age_ms = round(max_age_seconds * 1000)
-        self._rows: dict[str, deque[tuple[int, int, int, int]]] = {}
-        """For each dialect, oldest first: position, time written, number of entries, bytes."""
+        self._rows: dict[str, _Rows] = {}
 
     def write(
         self, connection: apsw.Connection, entries: Iterable[tuple[str, bytes]], position: int, now_ms: int
@@ -33,43 +68,29 @@ class RecentTable:
         for dialect, entry in entries:
             by_dialect.setdefault(dialect, []).append(entry)
         for dialect, documents in by_dialect.items():
+            rows = self._known_rows(connection, dialect)
             kept = documents[-self._max_entries :]
             body = b"\n".join(kept)
             connection.execute(
                 "INSERT INTO recent VALUES (?, ?, ?, ?, ?)", (dialect, position, now_ms, len(kept), body)
             )
-            rows = self._known_rows(connection, dialect)
-            rows.append((position, now_ms, len(kept), len(body)))
-            self._delete_oldest(connection, dialect, rows, now_ms)
+            rows.add(_Row(position, now_ms, len(kept), len(body)))
+            while (surplus := rows.pop_surplus(self._max_entries, now_ms - self._max_age_ms)) is not None:
+                connection.execute(
+                    "DELETE FROM recent WHERE dialect = ? AND position = ?", (dialect, surplus)
+                )
 
     def forget(self) -> None:
         """Read the table again before the next write: a transaction was rolled back."""
         self._rows.clear()
 
-    def _known_rows(self, connection: apsw.Connection, dialect: str) -> deque[tuple[int, int, int, int]]:
-        if dialect not in self._rows:
-            # The row just inserted is in the table already; the caller appends it.
-            query = (
-                "SELECT position, written_ms, entries, length(body) FROM recent WHERE dialect = ? "
-                "ORDER BY position DESC LIMIT -1 OFFSET 1"
-            )
-            self._rows[dialect] = deque(reversed(list(connection.execute(query, (dialect,)))))
-        return self._rows[dialect]
-
-    def _delete_oldest(
-        self, connection: apsw.Connection, dialect: str, rows: deque[tuple[int, int, int, int]], now_ms: int
-    ) -> None:
-        entries = sum(row[2] for row in rows)
-        size = sum(row[3] for row in rows)
-        while len(rows) > 1 and (
-            entries - rows[0][2] >= self._max_entries
-            or size > MAX_ROW_BYTES
-            or rows[0][1] < now_ms - self._max_age_ms
-        ):
-            position, _, count, length = rows.popleft()
-            entries -= count
-            size -= length
-            connection.execute("DELETE FROM recent WHERE dialect = ? AND position = ?", (dialect, position))
+    def _known_rows(self, connection: apsw.Connection, dialect: str) -> _Rows:
+        known = self._rows.get(dialect)
+        if known is None:
+            query = "SELECT position, written_ms, entries, length(body) FROM recent WHERE dialect = ? ORDER BY position"
+            rows = cast(list[tuple[int, int, int, int]], connection.execute(query, (dialect,)).fetchall())
+            known = self._rows[dialect] = _Rows(_Row(*row) for row in rows)
+        return known
 
 
 def read_recent(file: Path, dialect: str, max_entries: int, oldest_ms: int) -> list[bytes]:
