@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import httpx2
 import uvicorn
@@ -46,6 +45,7 @@ from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
 from pushgateway_bridge.web.pages import pages_router
 from pushgateway_bridge.web.paths import LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
+from pushgateway_bridge.web.protocol import BridgeProtocol
 from pushgateway_bridge.web.push import push_router
 from pushgateway_bridge.web.scrape import scrape_router
 from pushgateway_bridge.web.server import Server
@@ -262,12 +262,12 @@ class Bridge:
         app.add_exception_handler(404, not_found)
         return LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
 
-    def http_protocol(self) -> type[asyncio.Protocol] | Literal["httptools"]:
+    def http_protocol(self) -> type[asyncio.Protocol]:
         """What speaks HTTP: the hot routes where the installed uvicorn can carry them."""
         reason = unsupported() if self._config.web.hot_routes else "web.hot_routes is false"
         if reason is not None:
             logger.info("hot routes off reason=%r", reason)
-            return "httptools"
+            return BridgeProtocol
         routes = hot_routes(self._dialects, self.metrics.dialects)
         return hot_protocol(routes, self.ingest, self._clock.now_ms)
 

@@ -13,7 +13,9 @@ still has them, and if not the bridge runs without this module.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from uvicorn.config import Config
@@ -21,15 +23,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from pushgateway_bridge.dialects.dialect import Dialect
-from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.web.context import push_context
+from pushgateway_bridge.web.protocol import BridgeProtocol
+
+logger = logging.getLogger(__name__)
 
 NEEDED: Final = (
     "_start_asgi_task",
     "_unset_keepalive_if_required",
     "connection_lost",
+    "connection_made",
     "data_received",
     "on_body",
     "on_headers_complete",
@@ -39,9 +45,6 @@ NEEDED: Final = (
     "timeout_keep_alive_handler",
 )
 """What of uvicorn's protocol class is overridden or called here."""
-
-DRAIN_SECONDS: Final = 0.05
-"""How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
 
 UNUSUAL: Final = frozenset(
     {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization", b"idempotency-key"}
@@ -56,20 +59,27 @@ def unsupported() -> str | None:
 
 
 class HotRoute(NamedTuple):
-    """One path: its dialect, what to count, and the accepted reply after the Date header."""
+    """One path: its dialect, what to count, and the accepted reply before and after the Date header."""
 
     dialect: Dialect
     counts: DialectCounts
+    status_line: bytes
     accepted: bytes
 
 
 def hot_routes(dialects: Mapping[str, Dialect], counts: Mapping[str, DialectCounts]) -> dict[bytes, HotRoute]:
     """A route for each path of each dialect, by the path as it stands in a request line."""
     return {
-        path.encode(): HotRoute(dialect, counts[name], _rendered(dialect))
+        path.encode(): HotRoute(
+            dialect, counts[name], _status_line(dialect.accepted.status), _rendered(dialect)
+        )
         for name, dialect in dialects.items()
         for path in dialect.paths
     }
+
+
+def _status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
 
 
 def _rendered(dialect: Dialect) -> bytes:
@@ -100,6 +110,7 @@ class HotCycle:
         "disconnected",
         "keep_alive",
         "message_event",
+        "more_body",
         "response_complete",
         "route",
     )
@@ -108,7 +119,8 @@ class HotCycle:
         self.route = route
         self.content_type = content_type
         self.keep_alive = keep_alive
-        self.body = b""
+        self.body: bytes | bytearray = b""
+        self.more_body = True
         self.disconnected = False
         self.response_complete = False
         self.message_event = _NO_EVENT
@@ -116,7 +128,7 @@ class HotCycle:
 
 def hot_protocol(
     routes: Mapping[bytes, HotRoute], ingest: Ingest, clock_ms: Callable[[], int]
-) -> type[HttpToolsProtocol]:
+) -> type[BridgeProtocol]:
     """A protocol class for uvicorn's ``http=`` that answers *routes* itself."""
 
     class HotProtocol(HotHttpProtocol):
@@ -127,8 +139,8 @@ def hot_protocol(
     return HotProtocol
 
 
-class HotHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a short way for hot requests. Made by ``hot_protocol``."""
+class HotHttpProtocol(BridgeProtocol):
+    """The bridge's protocol with a short way for hot requests. Made by ``hot_protocol``."""
 
     hot_routes: Mapping[bytes, HotRoute]
     hot_ingest: Ingest
@@ -145,8 +157,8 @@ class HotHttpProtocol(HttpToolsProtocol):
         self._hot: HotCycle | None = None
         """The hot request whose body is being read."""
         self._idle_since: float | None = None
-        self._head_of: object = None
-        self._head = b""
+        self._lines_of: object = None
+        self._default_lines = b""
 
     # Parsing
 
@@ -157,6 +169,8 @@ class HotHttpProtocol(HttpToolsProtocol):
         else:
             self._hot = cycle
             self.cycle = cycle  # type: ignore[assignment]
+            if self.stopping:
+                cycle.keep_alive = False
 
     def _eligible(self) -> HotCycle | None:
         """A cycle for the request whose headers were read, if it is an ordinary push and nothing else is under way."""
@@ -171,24 +185,30 @@ class HotHttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1" or not self.hot_ingest.ready:
             return None
         length = -1
-        content_type = b""
+        content_type: bytes | None = None
         for name, value in self.headers:
             if name == b"content-type":
-                content_type = value
+                if content_type is None:  # the first counts, as on the ordinary route
+                    content_type = value
             elif name == b"content-length":
                 length = int(value)  # the parser has refused anything but digits
             elif name in UNUSUAL:
                 return None
         if not 0 < length <= route.dialect.max_body_bytes:
             return None
-        return HotCycle(route, content_type.decode("latin-1"), self.parser.should_keep_alive())
+        media_type = "" if content_type is None else content_type.decode("latin-1")
+        return HotCycle(route, media_type, self.parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         hot = self._hot
         if hot is None:
             super().on_body(body)
+        elif not hot.body:
+            hot.body = body
         else:
-            hot.body = hot.body + body if hot.body else body
+            if isinstance(hot.body, bytes):
+                hot.body = bytearray(hot.body)
+            hot.body += body
 
     def on_message_complete(self) -> None:
         hot = self._hot
@@ -196,12 +216,13 @@ class HotHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         self._hot = None
+        hot.more_body = False
         try:
             context = push_context(hot.content_type, self.hot_clock_ms())
             self.hot_ingest.begin(
-                hot.route.dialect, hot.body, context, lambda refusal: self._answer(hot, refusal)
+                hot.route.dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
             )
-        except PushRejected:
+        except Exception:  # noqa: BLE001 - the ordinary route meets it again, and refuses or logs it
             self._take_the_ordinary_route(hot)
         else:
             hot.route.counts.pushes += 1
@@ -210,7 +231,7 @@ class HotHttpProtocol(HttpToolsProtocol):
         """Hand the whole request to uvicorn, whose answer says what is wrong with it."""
         hot.response_complete = True
         super().on_headers_complete()
-        super().on_body(hot.body)
+        super().on_body(bytes(hot.body))
         super().on_message_complete()
 
     # Answering
@@ -218,12 +239,20 @@ class HotHttpProtocol(HttpToolsProtocol):
     def _answer(self, hot: HotCycle, refusal: PushRejected | None) -> None:
         """Tell the pusher what became of its push; called when its group commit is over."""
         hot.response_complete = True
+        if refusal is not None:
+            hot.route.counts.rejected[refusal.reason] += 1
         if hot.disconnected or self.transport.is_closing():
             return
+        try:
+            self._write_answer(hot, refusal)
+        except Exception:  # the others of the group get their answers all the same
+            logger.exception("answer not written")
+            self.transport.abort()
+
+    def _write_answer(self, hot: HotCycle, refusal: PushRejected | None) -> None:
         if refusal is None:
-            head, rest = self._accepted_head(), hot.route.accepted
+            head, rest = hot.route.status_line + self._default_header_lines(), hot.route.accepted
         else:
-            hot.route.counts.rejected[refusal.reason] += 1
             head, rest = self._refused(hot.route.dialect, refusal)
         if hot.keep_alive:
             self.transport.write(head + rest)
@@ -232,24 +261,24 @@ class HotHttpProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
-    def _accepted_head(self) -> bytes:
-        """Status line and default headers; made anew when the server's Date changed."""
+    def _default_header_lines(self) -> bytes:
+        """The headers of every answer; made anew when the server's Date changed."""
         headers = self.server_state.default_headers
-        if headers is not self._head_of:
-            self._head_of = headers
-            self._head = b"HTTP/1.1 200 OK\r\n" + _lines(headers)
-        return self._head
+        if headers is not self._lines_of:
+            self._lines_of = headers
+            self._default_lines = _lines(headers)
+        return self._default_lines
 
     def _refused(self, dialect: Dialect, refusal: PushRejected) -> tuple[bytes, bytes]:
         reply = dialect.refuse(refusal)
         headers = [
-            *self.server_state.default_headers,
             (b"content-type", reply.content_type.encode()),
             (b"content-length", b"%d" % len(reply.body)),
         ]
         if refusal.status == 503:
             headers.append((b"retry-after", b"1"))
-        return b"HTTP/1.1 %d Refused\r\n%b" % (reply.status, _lines(headers)), b"\r\n" + reply.body
+        head = _status_line(reply.status) + self._default_header_lines() + _lines(headers)
+        return head, b"\r\n" + reply.body
 
     # Life of the connection
 
@@ -290,25 +319,16 @@ class HotHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._cancel_keep_alive()
+        if self._hot is not None:
+            counts = self._hot.route.counts
+            counts.pushes += 1
+            counts.rejected[ClientGone.reason] += 1
+            self._hot = None
 
     def _cancel_keep_alive(self) -> None:
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
-
-    def shutdown(self) -> None:
-        """Let a request that is already in the socket's buffer be answered, then close.
-
-        A body that is half here when the bridge is told to stop is not waited for.
-        """
-        if self._hot is not None:
-            self.transport.close()
-            return
-        under_way: RequestResponseCycle | None = self.cycle
-        if under_way is None or under_way.response_complete:
-            self.loop.call_later(DRAIN_SECONDS, super().shutdown)
-        else:
-            super().shutdown()
 
 
 def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
