@@ -86,6 +86,7 @@ class Ingest:
             samples += self._store.replay(change, position, now_ms)
             self._applied_position = position
             records += 1
+        self._store.renew_distinct(now_ms)
         return records, samples
 
     # Push

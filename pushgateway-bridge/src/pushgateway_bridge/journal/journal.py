@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 FILE_NAME: Final = "journal.db"
 WAL_CHECKPOINT_PAGES: Final = 1000
 """Pages in the write-ahead log from which the writer copies them into the file between two groups (4 MiB)."""
+WAL_KEPT_BYTES: Final = 8 * 2**20
+"""What the write-ahead log may keep of the disk once it is used from its start again. It grows beyond that only
+while a reader holds a transaction open."""
 MAX_GROUP_ENTRIES: Final = 4096
 GATHERED_ENTRIES: Final = 4
 """Entries in the last group from which the next one is given time to grow."""
@@ -188,6 +191,7 @@ class Journal:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "FULL")
             connection.pragma("wal_autocheckpoint", 0)
+            connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
             schema.prepare(connection)
             secret = connection.execute("SELECT value FROM meta WHERE key = 'secret'").get
             if not isinstance(secret, bytes):
@@ -436,19 +440,24 @@ class Journal:
         """Fail *group* and all that was queued behind it, then let the writer go on unless the disk is unknown."""
         self.failed_groups += 1
         refusal: PushRejected
-        if isinstance(error, apsw.FullError):
+        if full := _disk_is_full(error):
             refusal = JournalFull("the disk has no room; send it again later")
         else:
             refusal = JournalFailed("the journal cannot be written")
         behind = list(self._queue)
         self._queue.clear()
-        self._broken = not isinstance(error, TRANSIENT)
+        self._broken = not full and not isinstance(error, TRANSIENT)
         self._on_discard()
         for entry in (*group, *behind):
             entry.failed(refusal)
         self._resumed.set()
         if self._broken:
             self._on_fatal(error)
+
+
+def _disk_is_full(error: apsw.Error) -> bool:
+    """SQLite has a code of its own for no room for the index of the write-ahead log, one of those of broken disks."""
+    return isinstance(error, apsw.FullError) or error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE
 
 
 def _number(connection: apsw.Connection, query: str) -> int:
