@@ -8,10 +8,10 @@ import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.model.additions import Distinct, Increment, Observation
 from pushgateway_bridge.model.family import Family, MetricType, SeriesClass
 from pushgateway_bridge.model.labels import make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report
-from pushgateway_bridge.model.sample import Distinct, Increment, Observation, Sample
 
 RUNS = Family("app_runs_total", "counter", "Runs.")
 DURATION = Family("app_duration_seconds", "histogram", "How long a run took.", "seconds", (0.5, 1.0, 5.0))
@@ -38,7 +38,8 @@ def decode(body: bytes, _context: PushContext) -> Report:
     labels = (("kind", event.kind),)
     group = GroupReport(
         make_push_group(event.job, event.app),
-        samples=[Sample(Family(*event.gauge[:2], "A gauge."), (), event.gauge[2])] if event.gauge else [],
+        shape=((Family(*event.gauge[:2], "A gauge."), ()),) if event.gauge else (),
+        values=[event.gauge[2]] if event.gauge else [],
         increments=[Increment(RUNS, labels, event.runs)] if event.runs else [],
         observations=[Observation(DURATION, (), seconds) for seconds in event.seconds],
         distinct=[Distinct(USERS, (), hash_of(user)) for user in event.users],

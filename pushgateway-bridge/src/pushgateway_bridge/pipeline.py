@@ -233,7 +233,7 @@ class Ingest:
         sketches: list[tuple[int, int, int, bytes | None]] = []
         while waiting and (not rows or time.perf_counter() < until):
             group_id = waiting.pop()
-            group = self._store.group(group_id)
+            group = self._store.settled_group(group_id)
             if group is None:
                 rows.append((group_id, None))
             elif group.committed:
@@ -244,7 +244,7 @@ class Ingest:
         except PushRejected:
             waiting += [group_id for group_id, _ in rows]
             for group_id, *row in sketches:
-                group = self._store.group(group_id)
+                group = self._store.settled_group(group_id)
                 if group is not None:
                     give_back_sketches(group, [tuple(row)])  # type: ignore[list-item]
             raise

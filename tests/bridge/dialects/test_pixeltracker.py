@@ -58,9 +58,9 @@ def expected_of(report: Report) -> str:
         f" time={','.join(times) or 'none'}\n"
     )
     return counts + "".join(
-        f"{series_prefix(sample.family.name, render_labels(group.group), sample.labels)}{format_value(sample.value)}\n"
+        f"{series_prefix(family.name, render_labels(group.group), labels)}{format_value(value)}\n"
         for group in report.groups
-        for sample in group.samples
+        for (family, labels), value in zip(group.shape, group.values, strict=True)
     )
 
 
@@ -75,10 +75,10 @@ def assert_prometheus_can_hold(report: Report) -> None:
     for group in report.groups:
         assert [name for name, _ in group.group] == ["job", "instance"]
         assert dict(group.group)["instance"]
-        for sample in group.samples:
-            assert math.isfinite(sample.value)
-            assert_valid_labels(sample.labels)
-        keys = [(sample.family.name, sample.labels) for sample in group.samples]
+        for (_, labels), value in zip(group.shape, group.values, strict=True):
+            assert math.isfinite(value)
+            assert_valid_labels(labels)
+        keys = [(family.name, labels) for family, labels in group.shape]
         assert len(keys) == len(set(keys)), "one push gives a series twice"
 
 

@@ -20,8 +20,7 @@ from pushgateway_bridge.dialects.pixeltracker_entry import Document, masked_entr
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, PushGroup, make_label_set, make_push_group
-from pushgateway_bridge.model.report import GroupReport, Report
-from pushgateway_bridge.model.sample import Sample
+from pushgateway_bridge.model.report import GroupReport, Report, Shape
 from pushgateway_bridge.model.timestamps import parse_iso8601_ms
 
 MEBIBYTE: Final = 2**20
@@ -163,16 +162,16 @@ def _read_agent(agent: _Agent, context: PushContext) -> Report | None:
         return None
     cpu, memory, disk = agent.cpu or _NO_CPU, agent.memory or _NO_MEMORY, agent.disk
     tenths = agent.cpuL  # ten times the load, rounded
-    samples, skipped = _measurements(
+    shape, values, skipped = _measurements(
+        known,
         _first(cpu.load1m, tenths / 10 if type(tenths) in _NUMBERS else None),  # type: ignore[operator]
         _first(cpu.cores, agent.cpuC),
         _first(memory.totalMB, agent.tRam),
         _first(memory.usedMB, agent.uRam),
         _first(disk.freeMB if type(disk) is _Disk else disk, None),
     )
-    group, identity = known
     return Report(
-        (GroupReport(group, samples + identity, timestamp_ms),),
+        (GroupReport(known.group, shape, values, timestamp_ms),),
         accepted=1,
         skipped_values=skipped,
         entry=plain_entry(agent, context.received_ms),
@@ -197,10 +196,13 @@ def _read_anything(body: bytes, context: PushContext) -> Report:
     if not isinstance(document, dict):
         raise MalformedBody(f"expected an object or an array, got {body[:20]!r}")
     source, cpu, memory = (_section(document, key) for key in ("source", "cpu", "memory"))
+    host = _text(source.get("hostname")) or _text(document.get("name"))
+    known = _host(host, _text(source.get("platform")), _text(source.get("arch")))
     number = _Numbers()
     disk = document.get("disk")
     tenths = number.at(document, "cpuL")
-    samples, contradictions = _measurements(
+    shape, values, contradictions = _measurements(
+        known or _NOBODY,
         _first(number.at(cpu, "load1m"), None if tenths is None else tenths / 10),
         _first(number.at(cpu, "cores"), number.at(document, "cpuC")),
         _first(number.at(memory, "totalMB"), number.at(document, "tRam")),
@@ -208,17 +210,12 @@ def _read_anything(body: bytes, context: PushContext) -> Report:
         number.at(disk, "freeMB") if isinstance(disk, dict) else number.at(document, "disk"),
     )
     skipped = number.skipped + contradictions
-    host = _text(source.get("hostname")) or _text(document.get("name"))
-    known = _host(host, _text(source.get("platform")), _text(source.get("arch")))
     entry = masked_entry(document, context.received_ms)
-    if known is None:
-        return Report(skipped=1, skipped_values=skipped, entry=entry)
-    group, identity = known
-    if not host and not samples and not identity:
+    if known is None or (not host and not shape):
         return Report(skipped=1, skipped_values=skipped, entry=entry)
     timestamp = document.get("timestamp")
     timestamp_ms = parse_iso8601_ms(timestamp) if isinstance(timestamp, str) else None
-    report = GroupReport(group, samples + identity, timestamp_ms)
+    report = GroupReport(known.group, shape, values, timestamp_ms)
     return Report((report,), accepted=1, skipped_values=skipped, entry=entry)
 
 
@@ -240,38 +237,81 @@ class _Numbers:
         return None
 
 
+class _Host:
+    """What is the same at every push of a host: its push group, and the series of each set of values it sends."""
+
+    __slots__ = ("_identity", "_shapes", "group")
+
+    def __init__(self, group: PushGroup, identity: Shape) -> None:
+        self.group = group
+        self._identity = identity
+        self._shapes: dict[int, Shape] = {}
+
+    @property
+    def named(self) -> bool:
+        """Whether it told its system, which is a series of its own with the value 1."""
+        return bool(self._identity)
+
+    def shape(self, present: int) -> Shape:
+        """The series of the MEASUREMENTS whose bits are set in *present*; the same object each time."""
+        shape = self._shapes.get(present)
+        if shape is None:
+            measured = tuple(one for bit, one in enumerate(MEASUREMENTS) if present >> bit & 1)
+            shape = self._shapes[present] = measured + self._identity
+        return shape
+
+
+MEASUREMENTS: Final[Shape] = (
+    (LOAD, ()),
+    (CORES, LOGICAL),
+    (MEMORY_TOTAL, ()),
+    (MEMORY_AVAILABLE, ()),
+    (DISK, ()),
+)
+_NOBODY: Final = _Host((), ())
+
+
 def _measurements(
-    load: float | None, cores: float | None, total: float | None, used: float | None, disk: float | None
-) -> tuple[list[Sample], int]:
-    """What is there as samples, and how many values contradict another. Memory and disk are in MiB."""
-    samples = []
-    contradictions = 0
+    host: _Host,
+    load: float | None,
+    cores: float | None,
+    total: float | None,
+    used: float | None,
+    disk: float | None,
+) -> tuple[Shape, list[float], int]:
+    """The series and values of what is there, and how many contradict another. Memory and disk are in MiB."""
+    values = []
+    present = contradictions = 0
     if load is not None:
-        samples.append(Sample(LOAD, (), load))
+        values.append(load)
+        present = 1
     if cores is not None:
-        samples.append(Sample(CORES, LOGICAL, cores))
+        values.append(cores)
+        present |= 2
     if total is not None:
-        samples.append(Sample(MEMORY_TOTAL, (), total * MEBIBYTE))
+        values.append(total * MEBIBYTE)
+        present |= 4
         if used is not None and used <= total:
-            samples.append(Sample(MEMORY_AVAILABLE, (), (total - used) * MEBIBYTE))
+            values.append((total - used) * MEBIBYTE)
+            present |= 8
         elif used is not None:
             contradictions = 1
     if disk is not None:
-        samples.append(Sample(DISK, (), disk * MEBIBYTE))
-    return samples, contradictions
+        values.append(disk * MEBIBYTE)
+        present |= 16
+    if host.named:
+        values.append(1.0)
+    return host.shape(present), values, contradictions
 
 
-@lru_cache(maxsize=16_384)
-def _host(host: str, platform: str, arch: str) -> tuple[PushGroup, list[Sample]] | None:
-    """The push group of *host* and the sample that names its system, if it names one; ``None`` for too long a name.
-
-    Remembered for some ten thousand hosts, as it is the same at every push.
-    """
+@lru_cache(maxsize=32_768)
+def _host(host: str, platform: str, arch: str) -> _Host | None:
+    """What is known of *host*; ``None`` if its name is too long. Remembered for some ten thousand of them."""
     if len(host.encode()) > MAX_HOST_BYTES:
         return None
     group = make_push_group("pixeltracker", host or "unknown")
     if not platform and not arch:
-        return group, []
+        return _Host(group, ())
     labels = make_label_set(
         {
             "nodename": host,
@@ -279,7 +319,7 @@ def _host(host: str, platform: str, arch: str) -> tuple[PushGroup, list[Sample]]
             "machine": MACHINES.get(arch, "other") if arch else "",
         }
     )
-    return group, [Sample(UNAME, labels, 1.0)]
+    return _Host(group, ((UNAME, labels),))
 
 
 def _section(document: Document, key: str) -> Document:

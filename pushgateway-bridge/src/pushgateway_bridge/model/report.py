@@ -6,15 +6,25 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pushgateway_bridge.model.labels import PushGroup
-from pushgateway_bridge.model.sample import Distinct, Increment, Observation, Sample
+from pushgateway_bridge.model.additions import Distinct, Increment, Observation
+from pushgateway_bridge.model.family import Family
+from pushgateway_bridge.model.labels import LabelSet, PushGroup
+
+Shape = tuple[tuple[Family, LabelSet], ...]
+"""Which series a report sets: family, and labels beyond the push group's.
+
+Most pushers send the same series at every push. A dialect that gives them the same object each time saves all
+later stages the work of finding each series again; an equal one is as right.
+"""
 
 
 class GroupReport(msgspec.Struct, frozen=True, gc=False):
     """What is said of one push group. *timestamp_ms* is the pusher's clock, ``None`` if it sent none."""
 
     group: PushGroup
-    samples: Sequence[Sample] = ()
+    shape: Shape = ()
+    values: list[float] = []
+    """One for each series of *shape*."""
     timestamp_ms: int | None = None
     increments: Sequence[Increment] = ()
     observations: Sequence[Observation] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from pushgateway_bridge.model.change import SeriesDefinition
 from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
 from pushgateway_bridge.model.histogram import line_names, no_observations
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
+from pushgateway_bridge.model.report import Shape
 from pushgateway_bridge.model.text import format_value, series_prefix
 from pushgateway_bridge.state.distinct import WINDOWS, DistinctCount
 
@@ -312,11 +313,11 @@ class Source:
     """A job and instance that reports: how many reports, when the last came, how far apart they are."""
 
     __slots__ = (
+        "_interval_seconds",
         "created_ms",
         "default_interval_seconds",
         "gaps",
         "groups",
-        "interval_seconds",
         "key",
         "last_received_ms",
         "pending_reports",
@@ -330,7 +331,7 @@ class Source:
         self.key = key
         self.created_ms = created_ms
         self.default_interval_seconds = default_interval_seconds
-        self.interval_seconds = default_interval_seconds
+        self._interval_seconds: float | None = None
         self.gaps: deque[float] = deque(maxlen=GAPS_KEPT)
         self.last_received_ms = 0
         self.seen = 0.0
@@ -343,6 +344,13 @@ class Source:
         """The series about this source: last report, interval, reports."""
 
     @property
+    def interval_seconds(self) -> float | None:
+        """Median of the last gaps between reports; the default until there is one, ``None`` for events."""
+        if self._interval_seconds is None and self.gaps:
+            self._interval_seconds = _median(self.gaps)
+        return self._interval_seconds or self.default_interval_seconds
+
+    @property
     def time_to_live_seconds(self) -> float:
         """How long a point sample of this source is shown after it was pushed."""
         return min(
@@ -353,7 +361,7 @@ class Source:
         """Learn from a report that was received at *received_ms*, the *reports*-th of this source."""
         if self.default_interval_seconds and 0 < self.last_received_ms < received_ms:
             self.gaps.append((received_ms - self.last_received_ms) / 1000)
-            self.interval_seconds = _median(self.gaps)
+            self._interval_seconds = None  # found when somebody asks
         self.last_received_ms = max(received_ms, self.last_received_ms)
         self.seen = seen
         self.reports = max(reports, self.reports)
@@ -363,7 +371,7 @@ class Source:
         """Take over what a checkpoint knows, unless another group of this source had a newer one."""
         if received_ms >= self.last_received_ms:
             self.gaps = deque(gaps, maxlen=GAPS_KEPT)
-            self.interval_seconds = _median(gaps) if gaps else self.default_interval_seconds
+            self._interval_seconds = None
         self.report(0, max(seen, self.seen), reports)
         self.last_received_ms = max(received_ms, self.last_received_ms)
 
@@ -375,6 +383,28 @@ def _median(numbers: Iterable[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+class KnownShape:
+    """The series that a report of one shape sets, found once for all reports of this shape that follow."""
+
+    __slots__ = ("ids", "placed", "series", "shape")
+
+    def __init__(self, shape: Shape, series: list[Series]) -> None:
+        self.shape = shape
+        self.series = series
+        self.ids = [one.id for one in series]
+        self.placed = all(one.block is not None for one in series)
+        """Whether all of them are shown; until then a report defines them."""
+
+
+class Waiting(NamedTuple):
+    """The newest committed values of a shape, before they are written to the blocks: see ``Store.settle``."""
+
+    known: KnownShape
+    values: list[float]
+    timestamp_ms: int
+    seen: float
+
+
 class Group:
     """A push group: its series by name and by number."""
 
@@ -384,12 +414,14 @@ class Group:
         "committed",
         "dialect",
         "id",
+        "known",
         "labels",
         "next_id",
         "position",
         "rendered",
         "series",
         "source",
+        "waiting",
     )
 
     def __init__(self, group_id: int, labels: PushGroup, dialect: str, source: Source, rendered: str) -> None:
@@ -401,6 +433,9 @@ class Group:
         """Its labels as they stand in an exposition."""
         self.series: dict[tuple[str, LabelSet], Series] = {}
         self.by_id: dict[int, Series] = {}
+        self.known: KnownShape | None = None
+        """The shape it was pushed in last."""
+        self.waiting: Waiting | None = None
         self.next_id = 1
         self.position = 0
         """The journal's position of the newest record applied to it."""

@@ -33,8 +33,10 @@ from pushgateway_bridge.state.series import (
     FamilyBlocks,
     Group,
     HistogramSeries,
+    KnownShape,
     Series,
     Source,
+    Waiting,
 )
 
 LAST_REPORT = Family(
@@ -61,9 +63,13 @@ class ReservedGroup(NamedTuple):
     """What one group of a push becomes when it is committed."""
 
     group: Group
-    series: list[Series]
-    """Of each of the change's values."""
+    known: KnownShape
+    counters: list[CounterSeries]
+    """Of the change's values behind those of the shape."""
     change: GroupChange
+
+
+NO_COUNTERS: list[CounterSeries] = []
 
 
 class DialectDefaults(NamedTuple):
@@ -88,6 +94,8 @@ class Store:
         self._next_group_id = 1
         self._changed_groups: set[int] = set()
         self._distinct: set[DistinctSeries] = set()
+        self._waiting: list[Group] = []
+        """Groups whose newest values are not in their blocks yet."""
         self.new_families: list[Family] = []
         """Families seen for the first time since the pipeline last took this list for the journal."""
         for family in SOURCE_FAMILIES:
@@ -102,6 +110,8 @@ class Store:
         of one push are checked against each other.
         """
         group = self._groups.get(report.group)
+        if group is not None and _pushed_alike(group, report, dialect):
+            return
         if group is None:
             check_job(report.group[0][1])
             known: dict[tuple[str, LabelSet], Series] = {}
@@ -109,10 +119,10 @@ class Store:
             if group.dialect != dialect:
                 check_owner(group.rendered, group.dialect, dialect)
             known = group.series
-        for sample in report.samples:
-            held = known.get((sample.family.name, sample.labels))
-            if held is None or held.family.family.type != sample.family.type:
-                self._check_family(sample.family, new_families)
+        for family, labels in report.shape:
+            held = known.get((family.name, labels))
+            if held is None or held.family.family.type != family.type:
+                self._check_family(family, new_families)
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
                 held = known.get((item.family.name, item.labels))
@@ -136,6 +146,19 @@ class Store:
     ) -> ReservedGroup:
         """Find or make the group and series of a *report* that was checked; nothing of it is visible yet."""
         group = self._groups.get(report.group)
+        if group is not None and _pushed_alike(group, report, dialect):
+            known = group.known
+            assert known is not None
+            source = group.source
+            source.pending_reports += 1
+            change = GroupChange(group.id, timestamp_ms, source.pending_reports, known.ids, report.values)
+            return ReservedGroup(group, known, NO_COUNTERS, change)
+        return self._reserve_new(group, report, dialect, timestamp_ms, received_ms)
+
+    def _reserve_new(
+        self, group: Group | None, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int
+    ) -> ReservedGroup:
+        """The same for a report of another shape than its group's last, or one that counts."""
         definition = None
         if group is None:
             made = GroupDefinition(report.group, dialect, received_ms)
@@ -146,35 +169,31 @@ class Store:
         source.pending_reports += 1
         series_class = self._defaults[dialect].series_class
         series: list[Series] = []
-        values: list[float] = []
-        definitions: list[SeriesDefinition] = []
-        by_name = group.series
-        for sample in report.samples:
-            one = by_name.get((sample.family.name, sample.labels))
+        for family, labels in report.shape:
+            one = group.series.get((family.name, labels))
             if one is None:
-                blocks = self._family(sample.family)
-                one = self._add_series(group, Series(group.next_id, blocks, sample.labels, series_class))
-            if one.block is None:
-                definitions.append(one.definition())
+                one = self._add_series(
+                    group, Series(group.next_id, self._family(family), labels, series_class)
+                )
             series.append(one)
-            values.append(sample.value)
+        known = group.known = KnownShape(report.shape, series)
         change = GroupChange(
             group.id,
             timestamp_ms,
             source.pending_reports,
-            [one.id for one in series],
-            values,
-            definitions,
+            list(known.ids),
+            list(report.values),
+            [one.definition() for one in series if one.block is None],
             definition,
         )
-        if report.increments or report.observations or report.distinct:
-            self._reserve_aggregates(group, report, received_ms, series, change)
-        return ReservedGroup(group, series, change)
+        counters = self._reserve_aggregates(group, report, received_ms, change)
+        return ReservedGroup(group, known, counters, change)
 
     def _reserve_aggregates(
-        self, group: Group, report: GroupReport, received_ms: int, series: list[Series], change: GroupChange
-    ) -> None:
-        """Add what *report* counts to *change*, and the counters to *series*, on top of what is still queued."""
+        self, group: Group, report: GroupReport, received_ms: int, change: GroupChange
+    ) -> list[CounterSeries]:
+        """Add what *report* counts to *change*, on top of what is still queued; return its counters in order."""
+        counters: list[CounterSeries] = []
         changed: list[Series] = []
         for increment in report.increments:
             counter = self._aggregate(
@@ -182,7 +201,7 @@ class Store:
             )
             assert isinstance(counter, CounterSeries)
             counter.pending += increment.amount
-            series.append(counter)
+            counters.append(counter)
             change.series_ids.append(counter.id)
             change.values.append(counter.pending)
             changed.append(counter)
@@ -199,6 +218,7 @@ class Store:
             changed.append(distinct)
         unseen = {one.id: one for one in changed if one.block is None}
         change.definitions.extend(one.definition() for one in unseen.values())
+        return counters
 
     def _aggregate(
         self, group: Group, family: Family, labels: LabelSet, kind: SeriesKind, created_ms: int
@@ -214,21 +234,50 @@ class Store:
 
     def apply(self, reserved: ReservedGroup, received_ms: int, position: int) -> None:
         """Make a committed change visible. An older sample never replaces a newer one."""
-        group, series, change = reserved
+        group, known, counters, change = reserved
         now = self._monotonic()
-        self._set_values(group, series, change, now)
+        waiting = group.waiting
+        if (
+            known.placed
+            and not counters
+            and (waiting is None or (waiting.known is known and waiting.timestamp_ms <= change.timestamp_ms))
+        ):
+            # Between two scrapes only the last of these is ever looked at.
+            group.waiting = Waiting(known, change.values, change.timestamp_ms, now)
+            if waiting is None:
+                self._waiting.append(group)
+            group.source.report(received_ms, now, change.reports)
+        else:
+            self.settle(group)
+            self._set_values(group, [*known.series, *counters], change.values, change.timestamp_ms, now)
+            known.placed = True
+            self._report(group, received_ms, now, change.reports)
+            group.check_at = min(group.check_at, now + group.source.time_to_live_seconds)
+            group.committed = True
         if change.histograms or change.distinct:
             self._set_aggregates(group, change, received_ms, now)
-        self._report(group, received_ms, now, change.reports)
-        group.check_at = min(group.check_at, now + group.source.time_to_live_seconds)
         group.position = position
-        group.committed = True
         self._changed_groups.add(group.id)
 
+    def settle(self, group: Group) -> None:
+        """Write the values of *group* that wait into its blocks."""
+        waiting = group.waiting
+        if waiting is not None:
+            group.waiting = None
+            known, values, timestamp_ms, seen = waiting
+            self._set_values(group, known.series, values, timestamp_ms, seen)
+            self._show_source(group.source)
+
+    def take_waiting(self) -> list[Group]:
+        """Groups to settle before their families are rendered; whoever takes them settles them."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     @staticmethod
-    def _set_values(group: Group, series: Iterable[Series], change: GroupChange, seen: float) -> None:
-        timestamp_ms = change.timestamp_ms
-        for one, value in zip(series, change.values, strict=True):
+    def _set_values(
+        group: Group, series: Iterable[Series], values: Iterable[float], timestamp_ms: int, seen: float
+    ) -> None:
+        for one, value in zip(series, values, strict=True):
             one.seen = seen
             block = one.block
             if block is None:
@@ -266,6 +315,7 @@ class Store:
                 one.discard_pending()
                 group.series.setdefault(one.name, one)
             self._groups.setdefault(group.labels, group)
+            group.known = None
             group.check_at = 0.0
         for source in self._sources.values():
             source.pending_reports = source.reports
@@ -290,10 +340,14 @@ class Store:
         for group in self._groups.values():
             if group.check_at > now or not group.committed:
                 continue
+            if group.source.pending_reports != group.source.reports:
+                continue  # a push of it is queued: it is no time to call it silent
+            self.settle(group)
             if group.source.seen < forgotten:
                 groups.append(group.id)
             elif ids := self._unlink_expired(group, now):
                 series.append((group.id, ids))
+                group.known = None
         for group_id in groups:
             del self._groups[self._groups_by_id[group_id].labels]
         return Expiry(received_ms, series, groups) if series or groups else None
@@ -365,7 +419,8 @@ class Store:
             if definition.id not in group.by_id and definition.family in self._families:
                 self._add_series(group, _make_series(definition, self._families[definition.family]))
         change = _readable_part(change, group)
-        self._set_values(group, [group.by_id[series_id] for series_id in change.series_ids], change, seen)
+        series = [group.by_id[series_id] for series_id in change.series_ids]
+        self._set_values(group, series, change.values, change.timestamp_ms, seen)
         self._set_aggregates(group, change, push.received_ms, seen)
         # After a replay nothing is queued: further counts go on top of what the record holds.
         for series_id in (*change.series_ids, *(series_id for series_id, _ in change.histograms)):
@@ -438,8 +493,12 @@ class Store:
         """Put groups back among the changed ones, as their checkpoint could not be written."""
         self._changed_groups.update(group_ids)
 
-    def group(self, group_id: int) -> Group | None:
-        return self._groups_by_id.get(group_id)
+    def settled_group(self, group_id: int) -> Group | None:
+        """The group with this number, its newest values in their blocks; ``None`` if it was removed."""
+        group = self._groups_by_id.get(group_id)
+        if group is not None:
+            self.settle(group)
+        return group
 
     # Parts of the above
 
@@ -532,6 +591,18 @@ class Store:
         for one in series:
             one.place(rendered, 0.0)
         return tuple(series)
+
+
+def _pushed_alike(group: Group, report: GroupReport, dialect: str) -> bool:
+    """Whether *report* sets the same series as its group's last one, all of them shown, and counts nothing."""
+    known = group.known
+    return (
+        known is not None
+        and known.shape is report.shape
+        and known.placed
+        and group.dialect == dialect
+        and not (report.increments or report.observations or report.distinct)
+    )
 
 
 def _set(one: Series, value: float) -> None:

@@ -49,6 +49,12 @@ async def render(
     store: Store, registry: CollectorRegistry, classes: Sequence[SeriesClass], *, openmetrics: bool
 ) -> list[bytes]:
     """The exposition in parts, sorted by family name; pushes go on between slices of the work."""
+    until = time.perf_counter() + SLICE_SECONDS
+    for group in store.take_waiting():
+        store.settle(group)
+        if time.perf_counter() > until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + SLICE_SECONDS
     own = {family.name: (family, lines) for family, lines in own_families(registry.collect())}
     pushed = {family.family.name: family for family in store.families()}
     parts: list[bytes] = []

@@ -1,6 +1,6 @@
-"""What a push says of a series: a value to set, an amount to add, something observed, somebody seen.
+"""What a push adds to a series: an amount, something observed, somebody seen.
 
-*labels* are those beyond the push group's; the time is the report's.
+*labels* are those beyond the push group's. Values that a push sets are in the report itself: see model/report.py.
 """
 
 from __future__ import annotations
@@ -9,14 +9,6 @@ import msgspec
 
 from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import LabelSet
-
-
-class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One value of one series."""
-
-    family: Family
-    labels: LabelSet
-    value: float
 
 
 class Increment(msgspec.Struct, frozen=True, gc=False):
