@@ -239,6 +239,7 @@ class Store:
         waiting = group.waiting
         if (
             known.placed
+            and group.committed
             and not counters
             and (waiting is None or (waiting.known is known and waiting.timestamp_ms <= change.timestamp_ms))
         ):
