@@ -457,7 +457,7 @@ class Journal:
 
 def _disk_is_full(error: apsw.Error) -> bool:
     """SQLite has a code of its own for no room for the index of the write-ahead log, one of those of broken disks."""
-    return isinstance(error, apsw.FullError) or error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE
+    return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
 
 
 def _number(connection: apsw.Connection, query: str) -> int:
