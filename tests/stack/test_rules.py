@@ -19,12 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RULE_FILES = sorted((REPOSITORY / "prometheus/rules").glob("*.yml"))
 TEST_FILES = sorted((REPOSITORY / "prometheus/rules/tests").glob("*.yml"))
 RUNBOOKS = REPOSITORY / "docs/runbooks"
+BRIDGE_README = REPOSITORY / "pushgateway-bridge/README.md"
 
 SEVERITIES = {"critical", "warning", "none"}
 ALWAYS_FIRING = {"Watchdog"}
 """Alerts whose silence is the news: they have no case that does not fire and none that resolves."""
 RUNBOOK_SECTIONS = ["Meaning", "Likely causes", "What to check", "Threshold"]
 RECORDED_NAME = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*:[a-z0-9]+")
+BRIDGE_METRIC = re.compile(r"\btelemetry_\w+")
 
 
 def load(path: Path) -> Any:
@@ -151,6 +153,68 @@ def test_runbook_has_its_sections_and_queries_that_parse(name: str) -> None:
     assert queries
     for query in queries:
         promql_parser.parse(query)
+
+
+def metrics_of_the_bridge() -> set[str]:
+    """What its README lists, with the names that a histogram's samples have."""
+    rows = re.findall(
+        r"^\| `(telemetry_\w+)`.*?\| (\w+) \|", BRIDGE_README.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return {
+        f"{name}{suffix}"
+        for name, kind in rows
+        for suffix in (("_bucket", "_count", "_sum") if kind == "histogram" else ("",))
+    }
+
+
+def unknown_metrics(text: str) -> set[str]:
+    return set(BRIDGE_METRIC.findall(text)) - metrics_of_the_bridge()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=rule_id)
+def test_rule_asks_only_for_metrics_that_the_bridge_has(rule: Any) -> None:
+    """A rule about a name that nobody exposes never fires, and nobody notices."""
+    assert unknown_metrics(rule["expr"]) == set()
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
+def test_rule_tests_feed_only_metrics_that_the_bridge_has(path: Path) -> None:
+    fed = [series["series"] for group in load(path)["tests"] for series in group.get("input_series", [])]
+
+    assert unknown_metrics("\n".join(fed)) == set()
+
+
+@pytest.mark.parametrize("name", ALERT_NAMES)
+def test_runbook_asks_only_for_metrics_that_the_bridge_has(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```promql\n(.*?)```", text, flags=re.DOTALL)
+
+    assert unknown_metrics("\n".join(queries)) == set()
+
+
+def test_alerting_page_lists_every_alert_with_its_severities() -> None:
+    page = (REPOSITORY / "docs/alerting.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \| ([\w, ]+) \|", page, flags=re.MULTILINE)
+    severities = {
+        name: {alert["labels"]["severity"] for alert in ALERTS if alert["alert"] == name}
+        for name in ALERT_NAMES
+    }
+
+    assert all(name == linked for name, linked, _ in listed)
+    assert len(listed) == len(ALERT_NAMES)
+    assert {name: set(told.split(", ")) for name, _, told in listed} == severities
+
+
+def test_limits_of_a_scrape_of_the_bridge_are_those_it_is_scraped_with() -> None:
+    jobs = load(REPOSITORY / "prometheus/prometheus.yml")["scrape_configs"]
+    bridge = next(job for job in jobs if job["job_name"] == "bridge")
+    expression = next(alert["expr"] for alert in ALERTS if alert["alert"] == "BridgeScrapeNearLimit")
+
+    assert f'scrape_samples_scraped{{job="bridge"}} / {bridge["sample_limit"]},' in expression
+    assert (
+        f'scrape_duration_seconds{{job="bridge"}}[5m]) / {seconds_of(bridge["scrape_timeout"])},'
+        in expression
+    )
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=severity_id)
