@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test asserts how long something takes: a busy machine is no fault.
+settings.register_profile("telemetry", deadline=None)
+settings.load_profile("telemetry")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import NotReady, PushRejected
-from pushgateway_bridge.journal.journal import Entry, Journal
+from pushgateway_bridge.journal.entry import Entry, Extra, Work
+from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Push
@@ -28,7 +29,7 @@ from pushgateway_bridge.state.checkpoint import (
     restore_group,
     take_changed_sketches,
 )
-from pushgateway_bridge.state.store import Store
+from pushgateway_bridge.state.store import ReservedGroup, Store
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +54,56 @@ class Clock(Protocol):
         ...
 
 
+class _PushEntry(Entry):
+    """A push on its way through the journal into the store."""
+
+    __slots__ = ("_counts", "_done", "_ingest", "_received_ms", "_replaced", "_report", "_reserved")
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        dialect: str,
+        report: Report,
+        reserved: list[ReservedGroup],
+        received_ms: int,
+        replaced: int,
+        done: Done,
+        extra: Extra | None,
+    ) -> None:
+        self.record = encode_change(Push(received_ms, [one.change for one in reserved])) if reserved else None
+        self.recent = None if report.entry is None else (dialect, report.entry)
+        self.extra = extra
+        self._ingest = ingest
+        self._counts = ingest.counts[dialect]
+        self._report = report
+        self._reserved = reserved
+        self._received_ms = received_ms
+        self._replaced = replaced
+        self._done = done
+
+    def committed(self, position: int) -> None:
+        ingest, counts, report = self._ingest, self._counts, self._report
+        for one in self._reserved:
+            ingest.state.apply(one, self._received_ms, position)
+        ingest.applied(position)
+        counts.accepted += report.accepted
+        counts.skipped += report.skipped
+        counts.values_skipped += report.skipped_values
+        counts.timestamps_replaced += self._replaced
+        self._done(None)
+
+    def failed(self, refusal: PushRejected) -> None:
+        self._done(refusal)
+
+
 class Ingest:
     """Takes pushes and expires what is not pushed any more."""
 
     def __init__(self, journal: Journal, store: Store, metrics: SelfMetrics, clock: Clock) -> None:
         self._journal = journal
-        self._store = store
+        self.state = store
         self._clock = clock
-        self._counts = metrics.dialects
+        self.counts: Mapping[str, DialectCounts] = metrics.dialects
         self.ready = False
         self._applied_position = 0
         self._checkpointed_position = 0
@@ -73,20 +116,20 @@ class Ingest:
         """Bring the store to the state that the journal holds; return the numbers of records and samples read."""
         now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
         for family in self._journal.families():
-            self._store.restore_family(family)
+            self.state.restore_family(family)
         samples = sum(
-            restore_group(self._store, group_id, body, now_ms, monotonic)
+            restore_group(self.state, group_id, body, now_ms, monotonic)
             for group_id, body in self._journal.checkpoint_rows()
         )
         for group_id, series_id, hour, body in self._journal.sketches():
-            self._store.restored_hour(group_id, series_id, hour, body)
-        self._store.show_restored_distinct(now_ms)
+            self.state.restored_hour(group_id, series_id, hour, body)
+        self.state.show_restored_distinct(now_ms)
         records = 0
         for position, change in self._journal.replay():
-            samples += self._store.replay(change, position, now_ms)
+            samples += self.state.replay(change, position, now_ms)
             self._applied_position = position
             records += 1
-        self._store.renew_distinct(now_ms)
+        self.state.renew_distinct(now_ms)
         return records, samples
 
     # Push
@@ -125,15 +168,14 @@ class Ingest:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
-        self._counts[dialect.name].body_bytes += len(body)
+        self.counts[dialect.name].body_bytes += len(body)
         return dialect.decode(body, context)
 
     def _entry(
         self, dialect: Dialect, report: Report, received_ms: int, done: Done, receipt: Receipt | None = None
     ) -> Entry:
         """*report* as what the journal is to write, and what follows when it has."""
-        store = self._store
-        counts = self._counts[dialect.name]
+        store = self.state
         replaced = 0
         reserved = []
         new_families: dict[str, Family] = {}
@@ -144,26 +186,16 @@ class Ingest:
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
             reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms))
 
-        def committed(position: int) -> None:
-            for group in reserved:
-                store.apply(group, received_ms, position)
-            self._applied_position = position
-            self._count(counts, report, replaced)
-            done(None)
-
-        record = encode_change(Push(received_ms, [group.change for group in reserved])) if reserved else None
         families = store.new_families
-        if families:
+        extra = None
+        if families or receipt is not None:
             store.new_families = []
-        recent = None if report.entry is None else (dialect.name, report.entry)
-        return Entry(committed, done, record=record, families=families, recent=recent, receipt=receipt)
+            extra = Extra(families=families, receipt=receipt)
+        return _PushEntry(self, dialect.name, report, reserved, received_ms, replaced, done, extra)
 
-    @staticmethod
-    def _count(counts: DialectCounts, report: Report, replaced: int) -> None:
-        counts.accepted += report.accepted
-        counts.skipped += report.skipped
-        counts.values_skipped += report.skipped_values
-        counts.timestamps_replaced += replaced
+    def applied(self, position: int) -> None:
+        """Everything up to *position* is in the store."""
+        self._applied_position = position
 
     # Expiry and checkpoint, each a task that the application runs
 
@@ -172,19 +204,19 @@ class Ingest:
         while True:
             await asyncio.sleep(EXPIRY_INTERVAL_SECONDS)
             self.expire()
-            self._store.renew_distinct(self._clock.now_ms())
+            self.state.renew_distinct(self._clock.now_ms())
 
     def expire(self) -> None:
         """Queue the expiry of what has outlived its time to live by now."""
-        expiry = self._store.reserve_expiry(self._clock.now_ms())
+        expiry = self.state.reserve_expiry(self._clock.now_ms())
         if expiry is None:
             return
 
         def committed(position: int) -> None:
-            self._store.apply_expiry(expiry, position)
+            self.state.apply_expiry(expiry, position)
             self._applied_position = position
 
-        self._journal.append(Entry(committed, lambda _refusal: None, record=encode_change(expiry)))
+        self._journal.append(Work(committed, lambda _refusal: None, encode_change(expiry)))
 
     async def checkpoint_until_cancelled(self, interval_seconds: float, max_bytes: int) -> None:
         """Write the groups that changed and free the records that this covers.
@@ -209,13 +241,13 @@ class Ingest:
         if floor == self._checkpointed_position:
             self.checkpointed_ms = self._clock.now_ms()
             return
-        waiting = list(self._store.take_changed_groups())
+        waiting = list(self.state.take_changed_groups())
         try:
             while waiting:
                 await self._write_slice(waiting)
             await self._write(floor=floor)
         except PushRejected as refusal:
-            self._store.give_back_changed_groups(waiting)
+            self.state.give_back_changed_groups(waiting)
             self.failed_checkpoints += 1
             logger.warning("checkpoint not written reason=%s", refusal.reason)
         else:
@@ -233,7 +265,7 @@ class Ingest:
         sketches: list[tuple[int, int, int, bytes | None]] = []
         while waiting and (not rows or time.perf_counter() < until):
             group_id = waiting.pop()
-            group = self._store.settled_group(group_id)
+            group = self.state.settled_group(group_id)
             if group is None:
                 rows.append((group_id, None))
             elif group.committed:
@@ -244,7 +276,7 @@ class Ingest:
         except PushRejected:
             waiting += [group_id for group_id, _ in rows]
             for group_id, *row in sketches:
-                group = self._store.settled_group(group_id)
+                group = self.state.settled_group(group_id)
                 if group is not None:
                     give_back_sketches(group, [tuple(row)])  # type: ignore[list-item]
             raise
@@ -266,7 +298,8 @@ class Ingest:
             if not outcome.done():
                 outcome.set_exception(refusal)
 
-        self._journal.append(Entry(committed, failed, rows=rows, sketches=sketches, floor=floor))
+        extra = Extra(rows=rows, sketches=sketches, floor=floor)
+        self._journal.append(Work(committed, failed, extra=extra))
         await outcome
 
     # Stop

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, StartFailed
+from pushgateway_bridge.journal.entry import Extra, Work
 from pushgateway_bridge.journal.frames import FrameLimits
-from pushgateway_bridge.journal.journal import Entry, Journal
+from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from tests.bridge.harness import FakeClock, Harness
 
@@ -83,7 +84,9 @@ def test_all_frames_that_a_checkpoint_covers_are_freed_without_another_push(brid
 def set_cursor(bridge: Harness, remote: str, position: int | None) -> None:
     async def written() -> None:
         done = bridge.loop.create_future()
-        bridge.journal.append(Entry(done.set_result, done.set_exception, cursor=(remote, position)))
+        bridge.journal.append(
+            Work(done.set_result, done.set_exception, extra=Extra(cursor=(remote, position)))
+        )
         await done
 
     bridge.run(written())

@@ -17,6 +17,9 @@ from pushgateway_bridge.journal.record import pack_frame
 DELETED_A_GROUP: Final = 64
 """Frames deleted in one transaction: few enough that nobody waits for it."""
 
+LOOK_MS: Final = 60_000
+"""How often the age of the oldest frame is looked at."""
+
 
 class FrameLimits(NamedTuple):
     """How much may be kept for remotes."""
@@ -53,6 +56,7 @@ class Frames:
         """By remote: records that went before it had them."""
         self._deleted_through = 0
         self._over_limit = False
+        self._looked_ms = 0
 
     def load(self, connection: apsw.Connection) -> None:
         """Read where things stand from a file just opened."""
@@ -86,12 +90,17 @@ class Frames:
         self.lost_records = state.lost_records
         self._over_limit = state.over_limit
 
-    def write(self, connection: apsw.Connection, position: int, now_ms: int, records: list[bytes]) -> None:
-        """Add the frame of one group commit."""
+    def add(self, records: list[bytes]) -> bytes:
+        """The body of the frame that holds *records*, which counts as kept from now on."""
         body = pack_frame(records)
-        connection.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", (position, now_ms, len(records), body))
         self.kept_bytes += len(body)
         self.behind_floor_bytes += len(body)
+        return body
+
+    def write(self, connection: apsw.Connection, position: int, now_ms: int, records: list[bytes]) -> None:
+        """Add the frame of one group commit."""
+        values = (position, now_ms, len(records), self.add(records))
+        connection.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", values)
 
     def set_floor(self, connection: apsw.Connection, floor: int) -> None:
         """The checkpoint is complete up to *floor*."""
@@ -115,12 +124,21 @@ class Frames:
         """Whether there are frames to delete."""
         return self._deleted_through < self._deletable()
 
+    def due(self, now_ms: int) -> bool:
+        """Whether ``delete_surplus`` has something to do, or must look how old the oldest frame is."""
+        if self.surplus:
+            return True
+        if not self.cursors or self._deleted_through >= self.floor:
+            return False
+        return self.kept_bytes > self._limits.max_bytes or abs(now_ms - self._looked_ms) > LOOK_MS
+
     def _deletable(self) -> int:
         """The newest position that may go."""
         return self.floor if self._over_limit else min([self.floor, *self.cursors.values()])
 
     def delete_surplus(self, connection: apsw.Connection, now_ms: int) -> None:
         """Delete a few frames that nobody needs, or that are over the limits."""
+        self._looked_ms = now_ms
         kept_for_remotes = bool(self.cursors) and self._deleted_through < self.floor
         self._over_limit = kept_for_remotes and self._is_over(connection, now_ms)
         deletable = self._deletable()

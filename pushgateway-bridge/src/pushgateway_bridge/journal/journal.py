@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -21,10 +21,11 @@ import msgspec
 
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, PushRejected, StartFailed
 from pushgateway_bridge.journal import schema
+from pushgateway_bridge.journal.entry import Entry, Extra
 from pushgateway_bridge.journal.frames import FrameLimits, Frames
 from pushgateway_bridge.journal.lock import FolderLock
-from pushgateway_bridge.journal.receipts import Receipt, delete_old_receipts, write_receipts
-from pushgateway_bridge.journal.recent import RecentTable
+from pushgateway_bridge.journal.receipts import delete_old_receipts, write_receipts
+from pushgateway_bridge.journal.recent import RecentTable, RecentWrite
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
 from pushgateway_bridge.model.change import Change
 from pushgateway_bridge.model.family import Family
@@ -49,57 +50,6 @@ cannot be trusted."""
 
 _family_encoder = msgspec.msgpack.Encoder()
 _family_decoder = msgspec.msgpack.Decoder(Family)
-
-
-class Entry:
-    """What one append asks for. All of it is on disk when ``committed`` is called, or none of it."""
-
-    __slots__ = (
-        "committed",
-        "cursor",
-        "failed",
-        "families",
-        "floor",
-        "receipt",
-        "recent",
-        "record",
-        "rows",
-        "sketches",
-    )
-
-    def __init__(
-        self,
-        committed: Callable[[int], None],
-        failed: Callable[[PushRejected], None],
-        *,
-        record: bytes | None = None,
-        families: Sequence[Family] = (),
-        recent: tuple[str, bytes] | None = None,
-        receipt: Receipt | None = None,
-        rows: Sequence[tuple[int, bytes | None]] = (),
-        sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
-        floor: int | None = None,
-        cursor: tuple[str, int | None] | None = None,
-    ) -> None:
-        self.committed = committed
-        """Called in the event loop with the position of its group commit, in the order of appending."""
-        self.failed = failed
-        """Called in the event loop instead."""
-        self.record = record
-        self.families = families
-        """Families that no record named before."""
-        self.recent = recent
-        """Dialect and JSON of an entry for the compatibility reads."""
-        self.receipt = receipt
-        """The reply to keep for a repeat of this push."""
-        self.rows = rows
-        """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
-        self.sketches = sketches
-        """Sketches to replace, by group, series and hour; ``None`` deletes."""
-        self.cursor = cursor
-        """A remote, and up to where it has the records; ``None`` if nothing is to be kept for it any more."""
-        self.floor = floor
-        """The checkpoint is complete up to here: records at or before this position are not needed any more."""
 
 
 class GroupCommit(NamedTuple):
@@ -373,24 +323,61 @@ class Journal:
 
     def _transact(self, group: list[Entry], records: list[bytes], position: int) -> float:
         """One transaction; return the seconds that its end took. If it raises apsw.Error, nothing of it happened."""
+        now_ms = self._clock_ms()
+        recents = self._recent.plan(
+            self._connection, [entry.recent for entry in group if entry.recent is not None], position, now_ms
+        )
+        extras = [entry.extra for entry in group if entry.extra is not None]
+        if records and len(recents) == 1 and not extras and not self._frames.due(now_ms):
+            return self._transact_plainly(records, recents[0], position, now_ms)
+        return self._transact_anything(records, recents, extras, position, now_ms)
+
+    def _transact_plainly(
+        self, records: list[bytes], recent: RecentWrite, position: int, now_ms: int
+    ) -> float:
+        """The transaction of pushes of one dialect and nothing else, in one statement.
+
+        Each statement gives up the interpreter's lock and waits to get it back from the event loop.
+        """
+        kept = self._frames.state()
+        body = self._frames.add(records)
+        began = time.perf_counter()
+        try:
+            self._connection.execute(
+                "INSERT INTO plain_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    position,
+                    now_ms,
+                    len(records),
+                    body,
+                    recent.dialect,
+                    recent.entries,
+                    recent.body,
+                    recent.surplus_through,
+                ),
+            )
+        except apsw.Error:
+            self._frames.restore(kept)
+            raise
+        return time.perf_counter() - began
+
+    def _transact_anything(
+        self,
+        records: list[bytes],
+        recents: list[RecentWrite],
+        extras: list[Extra],
+        position: int,
+        now_ms: int,
+    ) -> float:
         connection = self._connection
         kept = self._frames.state()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            now_ms = self._clock_ms()
             if records:
                 self._frames.write(connection, position, now_ms, records)
-            self._write_families(group)
-            self._recent.write(
-                connection, (entry.recent for entry in group if entry.recent is not None), position, now_ms
-            )
-            receipts = [entry.receipt for entry in group if entry.receipt is not None]
-            if receipts:
-                write_receipts(connection, receipts, now_ms)
-            self._write_checkpoint(group, now_ms)
-            for entry in group:
-                if entry.cursor is not None:
-                    self._frames.set_cursor(connection, *entry.cursor)
+            for recent in recents:
+                recent.write(connection, position, now_ms)
+            self._write_extras(extras, now_ms)
             self._frames.delete_surplus(connection, now_ms)
             began = time.perf_counter()
             connection.execute("COMMIT")
@@ -402,31 +389,38 @@ class Journal:
                     connection.execute("ROLLBACK")
             raise
 
-    def _write_families(self, group: list[Entry]) -> None:
-        families = [family for entry in group for family in entry.families]
+    def _write_extras(self, extras: list[Extra], now_ms: int) -> None:
+        connection = self._connection
+        families = [family for extra in extras for family in extra.families]
         if families:
-            self._connection.executemany(
+            connection.executemany(
                 "INSERT OR REPLACE INTO family VALUES (?, ?)",
                 [(family.name, _family_encoder.encode(family)) for family in families],
             )
+        receipts = [extra.receipt for extra in extras if extra.receipt is not None]
+        if receipts:
+            write_receipts(connection, receipts, now_ms)
+        for extra in extras:
+            self._write_checkpoint(extra)
+            if extra.cursor is not None:
+                self._frames.set_cursor(connection, *extra.cursor)
+            if extra.floor is not None:
+                self._frames.set_floor(connection, extra.floor)
+                delete_old_receipts(connection, now_ms)
 
-    def _write_checkpoint(self, group: list[Entry], now_ms: int) -> None:
+    def _write_checkpoint(self, extra: Extra) -> None:
         execute = self._connection.execute
-        for group_id, body in (row for entry in group for row in entry.rows):
+        for group_id, body in extra.rows:
             if body is None:
                 execute("DELETE FROM checkpoint WHERE group_id = ?", (group_id,))
                 execute("DELETE FROM sketch WHERE group_id = ?", (group_id,))
             else:
                 execute("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", (group_id, body))
-        for *key, body in (row for entry in group for row in entry.sketches):
+        for *key, body in extra.sketches:
             if body is None:
                 execute("DELETE FROM sketch WHERE group_id = ? AND series_id = ? AND hour = ?", tuple(key))
             else:
                 execute("INSERT OR REPLACE INTO sketch VALUES (?, ?, ?, ?)", (*key, body))
-        floors = [entry.floor for entry in group if entry.floor is not None]
-        if floors:
-            self._frames.set_floor(self._connection, max(floors))
-            delete_old_receipts(self._connection, now_ms)
 
     # Outcomes, in the event loop
 
@@ -457,7 +451,9 @@ class Journal:
 
 def _disk_is_full(error: apsw.Error) -> bool:
     """SQLite has a code of its own for no room for the index of the write-ahead log, one of those of broken disks."""
-    return isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
+    return (
+        isinstance(error, apsw.FullError) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
+    )
 
 
 def _number(connection: apsw.Connection, query: str) -> int:

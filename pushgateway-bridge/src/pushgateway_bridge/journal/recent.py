@@ -52,6 +52,26 @@ class _Rows:
         return oldest.position
 
 
+class RecentWrite(NamedTuple):
+    """The new row of one dialect, and the position up to which older rows go."""
+
+    dialect: str
+    entries: int
+    body: bytes
+    surplus_through: int
+
+    def write(self, connection: apsw.Connection, position: int, now_ms: int) -> None:
+        """Do it, in a transaction that does more."""
+        connection.execute(
+            "INSERT INTO recent VALUES (?, ?, ?, ?, ?)",
+            (self.dialect, position, now_ms, self.entries, self.body),
+        )
+        if self.surplus_through:
+            connection.execute(
+                "DELETE FROM recent WHERE dialect = ? AND position <= ?", (self.dialect, self.surplus_through)
+            )
+
+
 class RecentTable:
     """The writer's side: used in its thread, inside its transactions."""
 
@@ -60,25 +80,28 @@ class RecentTable:
         self._max_age_ms = round(max_age_seconds * 1000)
         self._rows: dict[str, _Rows] = {}
 
-    def write(
+    def plan(
         self, connection: apsw.Connection, entries: Iterable[tuple[str, bytes]], position: int, now_ms: int
-    ) -> None:
-        """Add *entries* (dialect, JSON without newlines) and delete what they push out."""
+    ) -> list[RecentWrite]:
+        """What to write to add *entries* (dialect, JSON without newlines) and delete what they push out."""
         by_dialect: dict[str, list[bytes]] = {}
         for dialect, entry in entries:
             by_dialect.setdefault(dialect, []).append(entry)
-        for dialect, documents in by_dialect.items():
-            rows = self._known_rows(connection, dialect)
-            kept = documents[-self._max_entries :]
-            body = b"\n".join(kept)
-            connection.execute(
-                "INSERT INTO recent VALUES (?, ?, ?, ?, ?)", (dialect, position, now_ms, len(kept), body)
-            )
-            rows.add(_Row(position, now_ms, len(kept), len(body)))
-            while (surplus := rows.pop_surplus(self._max_entries, now_ms - self._max_age_ms)) is not None:
-                connection.execute(
-                    "DELETE FROM recent WHERE dialect = ? AND position = ?", (dialect, surplus)
-                )
+        return [
+            self._plan_dialect(connection, dialect, documents[-self._max_entries :], position, now_ms)
+            for dialect, documents in by_dialect.items()
+        ]
+
+    def _plan_dialect(
+        self, connection: apsw.Connection, dialect: str, documents: list[bytes], position: int, now_ms: int
+    ) -> RecentWrite:
+        rows = self._known_rows(connection, dialect)
+        body = b"\n".join(documents)
+        rows.add(_Row(position, now_ms, len(documents), len(body)))
+        surplus_through = 0
+        while (surplus := rows.pop_surplus(self._max_entries, now_ms - self._max_age_ms)) is not None:
+            surplus_through = surplus
+        return RecentWrite(dialect, len(documents), body, surplus_through)
 
     def forget(self) -> None:
         """Read the table again before the next write: a transaction was rolled back."""

@@ -30,6 +30,14 @@ CREATE TABLE receipt (key BLOB PRIMARY KEY, written_ms INTEGER NOT NULL, body_ha
 CREATE INDEX receipt_written ON receipt (written_ms);
 CREATE TABLE recent (dialect TEXT NOT NULL, position INTEGER NOT NULL, written_ms INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (dialect, position)) WITHOUT ROWID;
+-- A group commit of pushes of one dialect and nothing else, as one statement: docs/decisions/0002.
+CREATE VIEW plain_commit AS SELECT 0 AS position, 0 AS written_ms, 0 AS records, x'' AS body, '' AS dialect,
+    0 AS entries, x'' AS recent_body, 0 AS surplus_through;
+CREATE TRIGGER plain_commit INSTEAD OF INSERT ON plain_commit BEGIN
+    INSERT INTO frame VALUES (NEW.position, NEW.written_ms, NEW.records, NEW.body);
+    INSERT INTO recent VALUES (NEW.dialect, NEW.position, NEW.written_ms, NEW.entries, NEW.recent_body);
+    DELETE FROM recent WHERE dialect = NEW.dialect AND position <= NEW.surplus_through;
+END;
 """
 
 
