@@ -15,9 +15,17 @@ from uvicorn.server import ServerState
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import JournalFull
-from pushgateway_bridge.journal.journal import Entry
+from pushgateway_bridge.journal.entry import Entry
 from pushgateway_bridge.model.report import Report
-from pushgateway_bridge.web.hot import NEEDED, hot_protocol, hot_routes, unsupported
+from pushgateway_bridge.web.hot import (
+    MAX_HEAD_BYTES,
+    MAX_HEADS,
+    NEEDED,
+    HotHead,
+    hot_protocol,
+    hot_routes,
+    unsupported,
+)
 from pushgateway_bridge.web.protocol import DRAIN_SECONDS, BridgeProtocol
 from tests.bridge.harness import PIXELTRACKER, Harness
 from tests.bridge.web.raw_http import JSON, push, request
@@ -183,8 +191,8 @@ class Server:
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"today")]
         self.counts = bridge.metrics.dialects["pixeltracker"]
-        routes = hot_routes({"pixeltracker": dialect}, bridge.metrics.dialects)
-        self._protocol = hot_protocol(routes, bridge.ingest, bridge.clock.now_ms)
+        self._routes = hot_routes({"pixeltracker": dialect}, bridge.metrics.dialects)
+        self._protocol = hot_protocol(self._routes, bridge.ingest, bridge.clock.now_ms)
         self._config = uvicorn.Config(
             self.page, ws="none", lifespan="off", log_config=None, timeout_keep_alive=int(KEEP_ALIVE_SECONDS)
         )
@@ -196,12 +204,94 @@ class Server:
         protocol.connection_made(transport)
         return protocol, transport
 
+    @property
+    def heads(self) -> dict[bytes, HotHead]:
+        """What is remembered of heads."""
+        return self._protocol.hot_heads
 
-@pytest.fixture
-def server(bridge: Harness) -> Iterator[Server]:
+    def learn(self, data: bytes) -> None:
+        """Remember the head of a push as if it had come before."""
+        head, _, body = data.partition(b"\r\n\r\n")
+        keep_alive = b"Connection: close" not in head
+        route = self._routes[b"/api/telemetry"]
+        self.heads[head + b"\r\n\r\n"] = HotHead(route, JSON.partition(": ")[2], keep_alive, len(body))
+
+
+@pytest.fixture(params=["new heads", "known heads"])
+def server(request: pytest.FixtureRequest, bridge: Harness) -> Iterator[Server]:
+    """Each test runs with pushes that the parser has not seen before, and with ones that it has."""
     server = Server(bridge, PIXELTRACKER)
+    if request.param == "known heads":
+        server.learn(PUSH)
+        server.learn(push(BODY, "Connection: close"))
     yield server
     server.loop.drop_tasks()
+
+
+def test_a_head_is_remembered_when_it_came_whole_with_its_body(bridge: Harness) -> None:
+    server = Server(bridge, PIXELTRACKER)
+    protocol, transport = server.connect()
+    protocol.data_received(PUSH[:-1])
+    protocol.data_received(PUSH[-1:])
+    bridge.drain()
+    assert server.heads == {}
+
+    protocol.data_received(PUSH)
+    bridge.drain()
+    by_parser = server.heads.copy()
+    server.heads.clear()
+    server.learn(PUSH)
+
+    assert server.heads == by_parser
+    assert transport.take() == ACCEPTED * 2
+
+
+def test_a_known_head_is_not_parsed_again(bridge: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(bridge, PIXELTRACKER)
+    server.learn(PUSH)
+    protocol, transport = server.connect()
+    monkeypatch.setattr(protocol, "parser", None)
+    for _ in range(3):
+        protocol.data_received(PUSH)
+        bridge.drain()
+
+    assert transport.take() == ACCEPTED * 3
+    assert server.counts.pushes == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [PUSH + b"G", PUSH * 2, PUSH[:-1] + b"5", PUSH.replace(b"telemetry", b"telemetrY")],
+    ids=["more", "two", "another body of the same length", "another head"],
+)
+def test_bytes_that_resemble_a_known_push_mean_what_the_parser_says(bridge: Harness, data: bytes) -> None:
+    answers = []
+    for known in (False, True):
+        server = Server(bridge, PIXELTRACKER)
+        if known:
+            server.learn(PUSH)
+        protocol, transport = server.connect()
+        protocol.data_received(data)
+        for _ in range(3):
+            bridge.drain()
+            server.loop.run_tasks()
+        answers.append((transport.take(), server.page.requests))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0]
+
+
+def test_heads_are_bounded(bridge: Harness) -> None:
+    server = Server(bridge, PIXELTRACKER)
+    protocol, transport = server.connect()
+    for number in range(MAX_HEADS + 10):
+        protocol.data_received(push(BODY, f"X-Number: {number}"))
+        bridge.drain()
+    protocol.data_received(push(BODY, "X-Long: " + "x" * MAX_HEAD_BYTES))
+    bridge.drain()
+
+    assert transport.take() == ACCEPTED * (MAX_HEADS + 11)
+    assert 0 < len(server.heads) <= 10
 
 
 # Eligible or not

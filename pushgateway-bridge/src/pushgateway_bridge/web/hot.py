@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -39,6 +39,7 @@ NEEDED: Final = (
     "data_received",
     "on_body",
     "on_headers_complete",
+    "on_message_begin",
     "on_message_complete",
     "on_response_complete",
     "shutdown",
@@ -50,6 +51,11 @@ UNUSUAL: Final = frozenset(
     {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization", b"idempotency-key"}
 )
 """Headers whose requests take the ordinary route."""
+
+
+MAX_HEADS: Final = 4096
+MAX_HEAD_BYTES: Final = 1024
+"""Bounds of what is remembered of heads: 4 MiB."""
 
 
 def unsupported() -> str | None:
@@ -101,6 +107,15 @@ class _NoEvent:
 _NO_EVENT: Final = _NoEvent()
 
 
+class HotHead(NamedTuple):
+    """What the bytes before a body mean, as the parser once found."""
+
+    route: HotRoute
+    content_type: str
+    keep_alive: bool
+    length: int
+
+
 class HotCycle:
     """A hot request on its way; what the base class looks at in a cycle, and no more."""
 
@@ -111,6 +126,7 @@ class HotCycle:
         "keep_alive",
         "message_event",
         "more_body",
+        "parsed_keep_alive",
         "response_complete",
         "route",
     )
@@ -119,6 +135,8 @@ class HotCycle:
         self.route = route
         self.content_type = content_type
         self.keep_alive = keep_alive
+        self.parsed_keep_alive = keep_alive
+        """What the request asked for; ``keep_alive`` ends when the bridge stops."""
         self.body: bytes | bytearray = b""
         self.more_body = True
         self.disconnected = False
@@ -128,13 +146,14 @@ class HotCycle:
 
 def hot_protocol(
     routes: Mapping[bytes, HotRoute], ingest: Ingest, clock_ms: Callable[[], int]
-) -> type[BridgeProtocol]:
+) -> type[HotHttpProtocol]:
     """A protocol class for uvicorn's ``http=`` that answers *routes* itself."""
 
     class HotProtocol(HotHttpProtocol):
         hot_routes = routes
         hot_ingest = ingest
         hot_clock_ms = staticmethod(clock_ms)
+        hot_heads: ClassVar[dict[bytes, HotHead]] = {}
 
     return HotProtocol
 
@@ -145,6 +164,9 @@ class HotHttpProtocol(BridgeProtocol):
     hot_routes: Mapping[bytes, HotRoute]
     hot_ingest: Ingest
     hot_clock_ms: Callable[[], int]
+    hot_heads: ClassVar[dict[bytes, HotHead]]
+    """Heads of requests that were hot, byte by byte, and what they mean: an agent sends the same one again and again,
+    and need not be parsed again. Shared by all connections, and bounded."""
 
     def __init__(
         self,
@@ -157,10 +179,61 @@ class HotHttpProtocol(BridgeProtocol):
         self._hot: HotCycle | None = None
         """The hot request whose body is being read."""
         self._idle_since: float | None = None
+        self._between_messages = True
+        """Whether the parser waits for the first byte of a request."""
+        self._learning: HotCycle | None = None
+        """The hot request that was parsed last."""
         self._lines_of: object = None
         self._default_lines = b""
 
     # Parsing
+
+    def data_received(self, data: bytes) -> None:
+        self._idle_since = None
+        if not self._between_messages:
+            super().data_received(data)
+            return
+        end = data.find(b"\r\n\r\n") + 4
+        head = self.hot_heads.get(data[:end])
+        if head is not None and len(data) - end == head.length and self._may_go_hot():
+            hot = HotCycle(head.route, head.content_type, head.keep_alive and not self.stopping)
+            hot.body = data[end:]
+            hot.more_body = False
+            self.cycle = hot  # type: ignore[assignment]
+            if self._begin(hot):
+                return
+            hot.response_complete = True  # the parser goes the ordinary route with it
+        super().data_received(data)
+        if head is None:
+            self._learn(data[:end], len(data) - end)
+
+    def _learn(self, head: bytes, length: int) -> None:
+        """Remember *head* if it and its body were a hot request and all that was received."""
+        hot, self._learning = self._learning, None
+        if (
+            hot is not None
+            and len(hot.body) == length
+            and len(head) <= MAX_HEAD_BYTES
+            and self._between_messages
+        ):
+            if len(self.hot_heads) >= MAX_HEADS:
+                self.hot_heads.clear()
+            self.hot_heads[head] = HotHead(hot.route, hot.content_type, hot.parsed_keep_alive, length)
+
+    def _may_go_hot(self) -> bool:
+        """Whether nothing else is under way on this connection, and nothing keeps pushes from being taken."""
+        under_way: RequestResponseCycle | None = self.cycle  # None before the first request
+        return (
+            (under_way is None or under_way.response_complete)
+            and self.hot_ingest.ready
+            and not self.flow.write_paused
+            and not self.root_path
+            and self.limit_concurrency is None
+        )
+
+    def on_message_begin(self) -> None:
+        self._between_messages = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         cycle = self._eligible()
@@ -177,12 +250,7 @@ class HotHttpProtocol(BridgeProtocol):
         route = self.hot_routes.get(self.url)
         if route is None or self.parser.get_method() != b"POST":
             return None
-        under_way: RequestResponseCycle | None = self.cycle  # None before the first request
-        if under_way is not None and not under_way.response_complete:
-            return None
-        if self.flow.write_paused or self.root_path or self.limit_concurrency is not None:
-            return None
-        if self.parser.get_http_version() != "1.1" or not self.hot_ingest.ready:
+        if not self._may_go_hot() or self.parser.get_http_version() != "1.1":
             return None
         length = -1
         content_type: bytes | None = None
@@ -211,21 +279,29 @@ class HotHttpProtocol(BridgeProtocol):
             hot.body += body
 
     def on_message_complete(self) -> None:
+        self._between_messages = True
         hot = self._hot
         if hot is None:
             super().on_message_complete()
             return
         self._hot = None
         hot.more_body = False
+        if self._begin(hot):
+            self._learning = hot
+        else:
+            self._take_the_ordinary_route(hot)
+
+    def _begin(self, hot: HotCycle) -> bool:
+        """Queue the push; ``False`` if it is refused, and nothing happened."""
         try:
             context = push_context(hot.content_type, self.hot_clock_ms())
             self.hot_ingest.begin(
                 hot.route.dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
             )
         except Exception:  # noqa: BLE001 - the ordinary route meets it again, and refuses or logs it
-            self._take_the_ordinary_route(hot)
-        else:
-            hot.route.counts.pushes += 1
+            return False
+        hot.route.counts.pushes += 1
+        return True
 
     def _take_the_ordinary_route(self, hot: HotCycle) -> None:
         """Hand the whole request to uvicorn, whose answer says what is wrong with it."""
@@ -281,10 +357,6 @@ class HotHttpProtocol(BridgeProtocol):
         return head, b"\r\n" + reply.body
 
     # Life of the connection
-
-    def data_received(self, data: bytes) -> None:
-        self._idle_since = None
-        super().data_received(data)
 
     def _unset_keepalive_if_required(self) -> None:
         """Leave the timer running: to cancel and set it at each request costs more than to decode the push."""
