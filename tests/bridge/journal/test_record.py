@@ -27,7 +27,7 @@ FIRST_PUSH = Push(
             3,
             1_770_000_000_001,
             1,
-            [1],
+            (1,),
             [0.5],
             [SeriesDefinition(1, "up", (("kind", "x"),), SeriesClass.POINT)],
             GroupDefinition(GROUP, "pixeltracker", 1_770_000_000_000),

@@ -240,12 +240,13 @@ class _Numbers:
 class _Host:
     """What is the same at every push of a host: its push group, and the series of each set of values it sends."""
 
-    __slots__ = ("_identity", "_shapes", "group")
+    __slots__ = ("_identity", "_present", "_shape", "group")
 
     def __init__(self, group: PushGroup, identity: Shape) -> None:
         self.group = group
         self._identity = identity
-        self._shapes: dict[int, Shape] = {}
+        self._present = 0
+        self._shape = identity
 
     @property
     def named(self) -> bool:
@@ -253,12 +254,11 @@ class _Host:
         return bool(self._identity)
 
     def shape(self, present: int) -> Shape:
-        """The series of the MEASUREMENTS whose bits are set in *present*; the same object each time."""
-        shape = self._shapes.get(present)
-        if shape is None:
+        """The series of the MEASUREMENTS whose bits are set in *present*; the same object while they stay the same."""
+        if present != self._present:
             measured = tuple(one for bit, one in enumerate(MEASUREMENTS) if present >> bit & 1)
-            shape = self._shapes[present] = measured + self._identity
-        return shape
+            self._present, self._shape = present, measured + self._identity
+        return self._shape
 
 
 MEASUREMENTS: Final[Shape] = (

@@ -40,7 +40,7 @@ class GroupChange(msgspec.Struct, frozen=True, array_like=True):
     timestamp_ms: int
     reports: int
     """Reports of this group's source, this one included."""
-    series_ids: list[int]
+    series_ids: tuple[int, ...]
     values: list[float]
     """Of values: the value. Of counters: the total."""
     definitions: list[SeriesDefinition] = []

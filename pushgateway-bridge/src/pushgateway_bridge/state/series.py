@@ -7,8 +7,8 @@ A push stores a number and marks the block; a scrape renders again only the bloc
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
 
 import msgspec
@@ -150,6 +150,15 @@ class FamilyBlocks:
         self.blocks[series_class].remove(block)
 
 
+SeriesName = str | tuple[str, LabelSet]
+"""A family's name, and labels if there are some: most have none, and a pair for each would cost megabytes."""
+
+
+def series_name(family: str, labels: LabelSet) -> SeriesName:
+    """What tells a series from the others of its push group."""
+    return (family, labels) if labels else family
+
+
 class Series:
     """One series that holds a value. It has no block until the push that made it is committed."""
 
@@ -171,9 +180,9 @@ class Series:
         """When it was last pushed, on the monotonic clock."""
 
     @property
-    def name(self) -> tuple[str, LabelSet]:
+    def name(self) -> SeriesName:
         """What tells it from the others of its group."""
-        return self.family.family.name, self.labels
+        return series_name(self.family.family.name, self.labels)
 
     @property
     def value(self) -> float:
@@ -332,7 +341,8 @@ class Source:
         self.created_ms = created_ms
         self.default_interval_seconds = default_interval_seconds
         self._interval_seconds: float | None = None
-        self.gaps: deque[float] = deque(maxlen=GAPS_KEPT)
+        self.gaps: list[float] = []
+        """The last GAPS_KEPT; a deque is thrice as large."""
         self.last_received_ms = 0
         self.seen = 0.0
         self.reports = 0
@@ -360,6 +370,8 @@ class Source:
     def report(self, received_ms: int, seen: float, reports: int) -> None:
         """Learn from a report that was received at *received_ms*, the *reports*-th of this source."""
         if self.default_interval_seconds and 0 < self.last_received_ms < received_ms:
+            if len(self.gaps) == GAPS_KEPT:
+                del self.gaps[0]
             self.gaps.append((received_ms - self.last_received_ms) / 1000)
             self._interval_seconds = None  # found when somebody asks
         self.last_received_ms = max(received_ms, self.last_received_ms)
@@ -370,7 +382,7 @@ class Source:
     def restore(self, received_ms: int, seen: float, reports: int, gaps: Sequence[float]) -> None:
         """Take over what a checkpoint knows, unless another group of this source had a newer one."""
         if received_ms >= self.last_received_ms:
-            self.gaps = deque(gaps, maxlen=GAPS_KEPT)
+            self.gaps = list(gaps[-GAPS_KEPT:])
             self._interval_seconds = None
         self.report(0, max(seen, self.seen), reports)
         self.last_received_ms = max(received_ms, self.last_received_ms)
@@ -391,9 +403,15 @@ class KnownShape:
     def __init__(self, shape: Shape, series: list[Series]) -> None:
         self.shape = shape
         self.series = series
-        self.ids = [one.id for one in series]
+        self.ids = _same(tuple(one.id for one in series))
         self.placed = all(one.block is not None for one in series)
         """Whether all of them are shown; until then a report defines them."""
+
+
+@lru_cache(maxsize=1024)
+def _same(ids: tuple[int, ...]) -> tuple[int, ...]:
+    """*ids*, the same object for equal ones: groups that push alike number their series alike."""
+    return ids
 
 
 class Waiting(NamedTuple):
@@ -431,7 +449,7 @@ class Group:
         self.source = source
         self.rendered = rendered
         """Its labels as they stand in an exposition."""
-        self.series: dict[tuple[str, LabelSet], Series] = {}
+        self.series: dict[SeriesName, Series] = {}
         self.by_id: dict[int, Series] = {}
         self.known: KnownShape | None = None
         """The shape it was pushed in last."""

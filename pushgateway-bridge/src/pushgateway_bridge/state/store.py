@@ -35,8 +35,10 @@ from pushgateway_bridge.state.series import (
     HistogramSeries,
     KnownShape,
     Series,
+    SeriesName,
     Source,
     Waiting,
+    series_name,
 )
 
 LAST_REPORT = Family(
@@ -114,18 +116,18 @@ class Store:
             return
         if group is None:
             check_job(report.group[0][1])
-            known: dict[tuple[str, LabelSet], Series] = {}
+            known: dict[SeriesName, Series] = {}
         else:
             if group.dialect != dialect:
                 check_owner(group.rendered, group.dialect, dialect)
             known = group.series
         for family, labels in report.shape:
-            held = known.get((family.name, labels))
+            held = known.get(series_name(family.name, labels))
             if held is None or held.family.family.type != family.type:
                 self._check_family(family, new_families)
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
-                held = known.get((item.family.name, item.labels))
+                held = known.get(series_name(item.family.name, item.labels))
                 if held is None or held.family.family is not item.family:
                     self._check_family(item.family, new_families)
 
@@ -170,7 +172,7 @@ class Store:
         series_class = self._defaults[dialect].series_class
         series: list[Series] = []
         for family, labels in report.shape:
-            one = group.series.get((family.name, labels))
+            one = group.series.get(series_name(family.name, labels))
             if one is None:
                 one = self._add_series(
                     group, Series(group.next_id, self._family(family), labels, series_class)
@@ -181,19 +183,21 @@ class Store:
             group.id,
             timestamp_ms,
             source.pending_reports,
-            list(known.ids),
-            list(report.values),
+            known.ids,
+            report.values,
             [one.definition() for one in series if one.block is None],
             definition,
         )
-        counters = self._reserve_aggregates(group, report, received_ms, change)
-        return ReservedGroup(group, known, counters, change)
+        if report.increments or report.observations or report.distinct:
+            return self._reserve_aggregates(group, report, received_ms, known, change)
+        return ReservedGroup(group, known, NO_COUNTERS, change)
 
     def _reserve_aggregates(
-        self, group: Group, report: GroupReport, received_ms: int, change: GroupChange
-    ) -> list[CounterSeries]:
-        """Add what *report* counts to *change*, on top of what is still queued; return its counters in order."""
+        self, group: Group, report: GroupReport, received_ms: int, known: KnownShape, change: GroupChange
+    ) -> ReservedGroup:
+        """*change* with what *report* counts, on top of what is still queued."""
         counters: list[CounterSeries] = []
+        totals: list[float] = []
         changed: list[Series] = []
         for increment in report.increments:
             counter = self._aggregate(
@@ -202,8 +206,7 @@ class Store:
             assert isinstance(counter, CounterSeries)
             counter.pending += increment.amount
             counters.append(counter)
-            change.series_ids.append(counter.id)
-            change.values.append(counter.pending)
+            totals.append(counter.pending)
             changed.append(counter)
         for observation in report.observations:
             family = observation.family
@@ -217,13 +220,18 @@ class Store:
             change.distinct.append((distinct.id, seen.hash64))
             changed.append(distinct)
         unseen = {one.id: one for one in changed if one.block is None}
-        change.definitions.extend(one.definition() for one in unseen.values())
-        return counters
+        change = msgspec.structs.replace(
+            change,
+            series_ids=(*change.series_ids, *(counter.id for counter in counters)),
+            values=[*change.values, *totals],
+            definitions=[*change.definitions, *(one.definition() for one in unseen.values())],
+        )
+        return ReservedGroup(group, known, counters, change)
 
     def _aggregate(
         self, group: Group, family: Family, labels: LabelSet, kind: SeriesKind, created_ms: int
     ) -> Series:
-        one = group.series.get((family.name, labels))
+        one = group.series.get(series_name(family.name, labels))
         if one is None:
             blocks = self._family(family)
             definition = SeriesDefinition(
@@ -619,7 +627,7 @@ def _readable_part(change: GroupChange, group: Group) -> GroupChange:
     kept = [pair for pair in zip(change.series_ids, change.values, strict=True) if pair[0] in group.by_id]
     return msgspec.structs.replace(
         change,
-        series_ids=[series_id for series_id, _ in kept],
+        series_ids=tuple(series_id for series_id, _ in kept),
         values=[value for _, value in kept],
         histograms=[pair for pair in change.histograms if pair[0] in group.by_id],
         distinct=[pair for pair in change.distinct if pair[0] in group.by_id],
