@@ -11,7 +11,7 @@ VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
 SOURCES := exporter/src pushgateway-bridge/src grafana stack tests bench
 
 .PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
-	format golden dashboards lock bench bench-bridge clean
+	format golden dashboards lock bench bench-bridge soak clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -89,6 +89,9 @@ bench: bench-bridge ## compare with peers, side by side in one run; docs/benchma
 
 bench-bridge: install ## the push bridge beside Debian's Pushgateway (ten minutes; BENCH_ARGS=--quick for two)
 	@$(BIN)/python -m bench bridge $(BENCH_ARGS)
+
+soak: install ## faults and hostile input at length (hours; SOAK_SHARE=0.05 for a twentieth); docs/faults.md has what is tested
+	@$(BIN)/python -m pytest -s tests/soak $(PYTEST_ARGS)
 
 clean: ## delete what was built and installed here, but no data
 	@rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(VIEWER)/node_modules $(VIEWER_DIST)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.metadata
 import ipaddress
 import logging
@@ -54,6 +55,9 @@ logger = logging.getLogger(__name__)
 
 SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may hold the interpreter. With Python's 5 ms, pushes wait that long for a scrape's gzip."""
+GARBAGE_THRESHOLDS = (20_000, 50, 100)
+"""When the interpreter looks for cycles. Pushes make none, but keep dozens of objects each until their commit, so
+the default of 700 would look through them at every group; and a look through all series takes tenths of a second."""
 SHUTDOWN_SECONDS = 10
 """How long running requests may take to finish when the bridge stops."""
 
@@ -104,8 +108,8 @@ class StateMetrics(Collector):
         )
         yield CounterMetricFamily(
             "telemetry_journal_unreadable_frames",
-            "Groups of records that could not be read at the start; what they held is lost.",
-            journal.unreadable_frames,
+            "Groups of records, and rows of the checkpoint, that could not be read at the start; what they held is lost.",
+            journal.unreadable_frames + self._ingest.unreadable_rows,
         )
         yield CounterMetricFamily(
             "telemetry_journal_files_set_aside",
@@ -184,7 +188,9 @@ class Bridge:
         began = time.perf_counter()
         records, samples = await asyncio.to_thread(self.ingest.replay)
         self._state_metrics.replay_seconds = time.perf_counter() - began
+        gc.freeze()  # what was replayed lives long
         self.journal.start(asyncio.get_running_loop())
+        self.ingest.checkpointed_ms = self._clock.now_ms()
         self.ingest.ready = True
         logger.info(
             "ready records=%d samples=%d sources=%d seconds=%.3f",
@@ -323,6 +329,7 @@ def serve(config: Config, dialects: Mapping[str, Dialect] = DIALECTS) -> int:
     refuse_open_by_accident(config, host)
     listener = bind(host, port, config.web.listen_address)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     bridge = Bridge(config, dialects)
     with contextlib.closing(listener):
         bridge.journal.open()

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from pushgateway_bridge import app, render_config
+from pushgateway_bridge.cli_journal import journal
 from pushgateway_bridge.config import SECTIONS, Config, environment_name, load, setting_names
 from pushgateway_bridge.errors import StartFailed
 
@@ -37,7 +38,10 @@ Try it:
 @click.group(context_settings=CONTEXT_SETTINGS, help=MAIN_HELP)
 @click.version_option(package_name="pushgateway-bridge")
 def main() -> None:
-    """The two commands."""
+    """The commands."""
+
+
+main.add_command(journal)
 
 
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -126,7 +130,9 @@ def configure_logging(config: Config) -> None:
     logging.basicConfig(
         level=config.log.level.upper(), format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
     )
-    for name in ("uvicorn", "httpx2", "httpcore2"):
+    # uvicorn warns of each request that is no HTTP: anybody could fill the log with that.
+    logging.getLogger("uvicorn").setLevel("DEBUG" if config.log.level == "debug" else "ERROR")
+    for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

@@ -30,6 +30,7 @@ from pushgateway_bridge.state.checkpoint import (
     take_changed_sketches,
 )
 from pushgateway_bridge.state.store import ReservedGroup, Store
+from pushgateway_bridge.state.stored import check_sketch
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,7 @@ class Ingest:
         self._checkpointed_position = 0
         self.checkpointed_ms = clock.now_ms()
         self.failed_checkpoints = 0
+        self.unreadable_rows = 0
 
     # Start
 
@@ -117,13 +119,8 @@ class Ingest:
         now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
         for family in self._journal.families():
             self.state.restore_family(family)
-        samples = sum(
-            restore_group(self.state, group_id, body, now_ms, monotonic)
-            for group_id, body in self._journal.checkpoint_rows()
-        )
-        for group_id, series_id, hour, body in self._journal.sketches():
-            self.state.restored_hour(group_id, series_id, hour, body)
-        self.state.show_restored_distinct(now_ms)
+        self.state.next_group_id = self._journal.next_group_id()
+        samples = self._restore_checkpoint(now_ms, monotonic)
         records = 0
         for position, change in self._journal.replay():
             samples += self.state.replay(change, position, now_ms)
@@ -131,6 +128,26 @@ class Ingest:
             records += 1
         self.state.renew_distinct(now_ms)
         return records, samples
+
+    def _restore_checkpoint(self, now_ms: int, monotonic: float) -> int:
+        """Restore groups and sketches; return how many series. What cannot be read is logged, counted, left out."""
+        series = 0
+        for group_id, body in self._journal.checkpoint_rows():
+            try:
+                series += restore_group(self.state, group_id, body, now_ms, monotonic)
+            except ValueError as error:
+                self.unreadable_rows += 1
+                logger.error("checkpoint unreadable group=%d error=%r", group_id, str(error))
+        for group_id, series_id, hour, body in self._journal.sketches():
+            try:
+                check_sketch(body)
+            except ValueError as error:
+                self.unreadable_rows += 1
+                logger.error("sketch unreadable group=%d hour=%d error=%r", group_id, hour, str(error))
+            else:
+                self.state.restored_hour(group_id, series_id, hour, body)
+        self.state.show_restored_distinct(now_ms)
+        return series
 
     # Push
 
@@ -245,7 +262,7 @@ class Ingest:
         try:
             while waiting:
                 await self._write_slice(waiting)
-            await self._write(floor=floor)
+            await self._write(floor=floor, next_group_id=self.state.next_group_id)
         except PushRejected as refusal:
             self.state.give_back_changed_groups(waiting)
             self.failed_checkpoints += 1
@@ -286,6 +303,7 @@ class Ingest:
         rows: Sequence[tuple[int, bytes | None]] = (),
         sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
         floor: int | None = None,
+        next_group_id: int | None = None,
     ) -> None:
         """Have the journal write this among the pushes. Raises PushRejected."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -298,7 +316,7 @@ class Ingest:
             if not outcome.done():
                 outcome.set_exception(refusal)
 
-        extra = Extra(rows=rows, sketches=sketches, floor=floor)
+        extra = Extra(rows=rows, sketches=sketches, floor=floor, next_group_id=next_group_id)
         self._journal.append(Work(committed, failed, extra=extra))
         await outcome
 

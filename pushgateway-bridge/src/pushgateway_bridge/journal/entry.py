@@ -26,6 +26,8 @@ class Extra(NamedTuple):
     """A remote, and up to where it has the records; ``None`` if nothing is to be kept for it any more."""
     floor: int | None = None
     """The checkpoint is complete up to here: records at or before this position are not needed any more."""
+    next_group_id: int | None = None
+    """The number of the next new group, as of the checkpoint."""
 
 
 class Entry(ABC):

@@ -117,8 +117,9 @@ class Journal:
     def open(self) -> None:
         """Lock the folder and open or make the file. Raises StartFailed with a line that names the setting."""
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = FolderLock(self._directory)
+            self.file.touch(mode=0o600)  # it holds a secret; SQLite makes its other files like it
         except OSError as error:
             raise StartFailed(f"journal.directory {self._directory}: {error.strerror}") from error
         try:
@@ -205,6 +206,10 @@ class Journal:
     def checkpoint_rows(self) -> Iterator[tuple[int, bytes]]:
         """Groups and their state, as last checkpointed."""
         yield from self._connection.execute("SELECT group_id, body FROM checkpoint")
+
+    def next_group_id(self) -> int:
+        """The number of the next new group as of the checkpoint, 0 if there is none."""
+        return _number(self._connection, "SELECT value FROM meta WHERE key = 'next_group_id'")
 
     def sketches(self) -> Iterator[tuple[int, int, int, bytes]]:
         """Sketches of distinct counts as last checkpointed: group, series, hour, body."""
@@ -407,6 +412,9 @@ class Journal:
             if extra.floor is not None:
                 self._frames.set_floor(connection, extra.floor)
                 delete_old_receipts(connection, now_ms)
+            if extra.next_group_id is not None:
+                values = ("next_group_id", extra.next_group_id)
+                connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
 
     def _write_checkpoint(self, extra: Extra) -> None:
         execute = self._connection.execute

@@ -34,7 +34,7 @@ def decode_change(record: bytes | memoryview) -> Change:
     """Raises CorruptRecord."""
     try:
         return _decoder.decode(record)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptRecord(str(error)) from error
 
 

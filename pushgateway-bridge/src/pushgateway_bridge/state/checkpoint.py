@@ -30,6 +30,9 @@ class GroupState(msgspec.Struct, frozen=True, array_like=True):
     """Of each definition: its value or total; the totals of a histogram; nothing for distinct counts."""
     timestamps_ms: list[int]
     seen_ms: list[int]
+    next_id: int
+    """The number of the next new series. Numbers are not given out twice: records that a remote still wants name
+    series by them."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -62,6 +65,7 @@ def encode_group(group: Group, now_ms: int, monotonic: float) -> bytes:
         ],
         [one.timestamp_ms for one in series],
         [round(now_ms - (monotonic - one.seen) * 1000) for one in series],
+        group.next_id,
     )
     return _encoder.encode(state)
 
@@ -87,12 +91,16 @@ def give_back_sketches(group: Group, rows: Iterable[tuple[int, int, bytes | None
 def restore_group(store: Store, group_id: int, body: bytes, now_ms: int, monotonic: float) -> int:
     """Put a group back into *store* and return how many series it has.
 
-    Raises ValueError if *body* is of another version, msgspec.DecodeError if it is no group.
+    Raises ValueError if *body* is no group, or of another version.
     """
-    state = _decoder.decode(body)
+    try:
+        state = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from error
     if state.version != VERSION:
         raise ValueError(f"checkpoint of group {group_id} has version {state.version}, expected {VERSION}")
     group = store.restored_group(group_id, state.group, state.position)
+    group.next_id = state.next_id
 
     def on_monotonic(time_ms: int) -> float:
         return monotonic - max(now_ms - time_ms, 0) / 1000

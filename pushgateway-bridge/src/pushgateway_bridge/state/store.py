@@ -277,6 +277,15 @@ class Store:
             self._set_values(group, known.series, values, timestamp_ms, seen)
             self._show_source(group.source)
 
+    @property
+    def next_group_id(self) -> int:
+        """The number of the next new group. Numbers are not given out twice, so a restart must go on from here."""
+        return self._next_group_id
+
+    @next_group_id.setter
+    def next_group_id(self, number: int) -> None:
+        self._next_group_id = max(self._next_group_id, number)
+
     def take_waiting(self) -> list[Group]:
         """Groups to settle before their families are rendered; whoever takes them settles them."""
         waiting, self._waiting = self._waiting, []
