@@ -108,7 +108,7 @@ class StateMetrics(Collector):
         )
         yield CounterMetricFamily(
             "telemetry_journal_unreadable_frames",
-            "Groups of records, and rows of the checkpoint, that could not be read at the start; what they held is lost.",
+            "Groups of records and rows of the checkpoint that could not be read at the start; they are lost.",
             journal.unreadable_frames + self._ingest.unreadable_rows,
         )
         yield CounterMetricFamily(

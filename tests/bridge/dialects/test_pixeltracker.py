@@ -183,7 +183,9 @@ def test_entry_is_what_was_sent_with_our_time() -> None:
 
 
 @given(NEAR_MISSES)
-def test_entry_does_not_depend_on_how_strictly_the_document_could_be_read(document: dict[str, object]) -> None:
+def test_entry_does_not_depend_on_how_strictly_the_document_could_be_read(
+    document: dict[str, object],
+) -> None:
     """A document of an agent is read in one go; with a field that no agent sends it is read piece by piece."""
     with_more = shown(json.dumps({**document, "more": 1}))
 

@@ -115,10 +115,6 @@ def test_clock_that_goes_back_by_less_than_a_minute_holds_values_for_that_long(b
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY], ids=["an hour back", "a day back"])
-@pytest.mark.xfail(
-    reason="Store._set_values keeps the value with the newest time: with the clock back, what is pushed is accepted "
-    "and not shown until the clock has caught up. A held time over 60 s ahead of the time received is no reason to"
-)
 def test_clock_that_goes_back_does_not_freeze_values(bridge: Harness, back: float) -> None:
     push(bridge, load=1)
     set_clock(bridge, -back)
@@ -127,10 +123,6 @@ def test_clock_that_goes_back_does_not_freeze_values(bridge: Harness, back: floa
     assert bridge.series()[LOAD] == 2.0
 
 
-@pytest.mark.xfail(
-    reason="Source.report takes the larger of two times received: with the clock back it stays ahead, and the alert "
-    "on a silent source cannot fire until the clock has caught up"
-)
 def test_clock_that_goes_back_does_not_freeze_the_last_report(bridge: Harness) -> None:
     set_clock(bridge, DAY)
     push(bridge, load=1)
@@ -148,10 +140,6 @@ def test_one_jump_ahead_does_not_change_a_learned_interval(bridge: Harness) -> N
     assert bridge.series()[INTERVAL] == 10.0
 
 
-@pytest.mark.xfail(
-    reason="Source.report learns gaps from the machine's clock, not from the one that never jumps: a jump is taken "
-    "for a gap, and with the clock back nothing more is learned until it has caught up"
-)
 def test_interval_is_learned_within_nine_reports_of_any_jump(bridge: Harness) -> None:
     push(bridge, load=1, count=2)
     set_clock(bridge, DAY)

@@ -22,10 +22,6 @@ def test_hostile_requests_are_refused_and_do_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.xfail(
-    reason="uvicorn on httptools bounds no request's headers: one connection fills the memory with them. The bridge's "
-    "protocol class must count what came before the headers end, and refuse more than it needs (431)"
-)
 def test_headers_without_an_end_do_not_fill_the_memory(tmp_path: Path) -> None:
     with BridgeProcess(tmp_path) as bridge, Wire(bridge.port) as wire:
         before = resident_bytes(bridge.process.pid)

@@ -36,10 +36,6 @@ def test_short_lived_instances_reach_a_plateau(bridge: Harness) -> None:
     assert bridge.series() == expected
 
 
-@pytest.mark.xfail(
-    reason="Store._waiting is emptied by scrapes alone, and a group that a checkpoint settles joins it once more: "
-    "while nobody scrapes, it grows by one entry a group and checkpoint, and keeps groups that were forgotten"
-)
 def test_short_lived_instances_reach_a_plateau_while_nobody_scrapes(bridge: Harness) -> None:
     seen = live_through(bridge, 12, 30, days=6.0, scraped=False)
 

@@ -16,7 +16,7 @@ CORES = SeriesDefinition(2, "host_cpu_cores", (), SeriesClass.POINT)
 def row(position: int, *definitions: SeriesDefinition) -> GroupRow:
     numbers = [[1.0] for _ in definitions]
     times = [0 for _ in definitions]
-    return GroupState(VERSION, position, GROUP, 0, 1, [], list(definitions), numbers, times, times)
+    return GroupState(VERSION, position, GROUP, 0, 1, [], list(definitions), numbers, times, times, 99)
 
 
 def names_with(**rows: GroupRow) -> Names:

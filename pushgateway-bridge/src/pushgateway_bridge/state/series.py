@@ -368,24 +368,31 @@ class Source:
         )
 
     def report(self, received_ms: int, seen: float, reports: int) -> None:
-        """Learn from a report that was received at *received_ms*, the *reports*-th of this source."""
-        if self.default_interval_seconds and 0 < self.last_received_ms < received_ms:
+        """Learn from the *reports*-th report of this source, received at *received_ms* (Unix).
+
+        *seen* is the same moment on the monotonic clock, by which gaps are measured: the other one may be set.
+        """
+        if reports <= self.reports:
+            return  # a replay met a record that another group's checkpoint has already
+        gap = round(seen - self.seen, 3)
+        if self.reports and self.default_interval_seconds and gap > 0:
             if len(self.gaps) == GAPS_KEPT:
                 del self.gaps[0]
-            self.gaps.append((received_ms - self.last_received_ms) / 1000)
+            self.gaps.append(gap)
             self._interval_seconds = None  # found when somebody asks
-        self.last_received_ms = max(received_ms, self.last_received_ms)
+        self.last_received_ms = received_ms
         self.seen = seen
-        self.reports = max(reports, self.reports)
-        self.pending_reports = max(self.reports, self.pending_reports)
+        self.reports = reports
+        self.pending_reports = max(reports, self.pending_reports)
 
     def restore(self, received_ms: int, seen: float, reports: int, gaps: Sequence[float]) -> None:
         """Take over what a checkpoint knows, unless another group of this source had a newer one."""
-        if received_ms >= self.last_received_ms:
+        if reports >= self.reports:
             self.gaps = list(gaps[-GAPS_KEPT:])
             self._interval_seconds = None
-        self.report(0, max(seen, self.seen), reports)
-        self.last_received_ms = max(received_ms, self.last_received_ms)
+            self.last_received_ms = received_ms
+            self.seen = seen
+            self.reports = self.pending_reports = reports
 
 
 def _median(numbers: Iterable[float]) -> float:
@@ -420,6 +427,7 @@ class Waiting(NamedTuple):
     known: KnownShape
     values: list[float]
     timestamp_ms: int
+    received_ms: int
     seen: float
 
 

@@ -25,6 +25,7 @@ from pushgateway_bridge.model.histogram import observe
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import GroupReport
 from pushgateway_bridge.model.text import render_labels
+from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
 from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
 from pushgateway_bridge.state.series import (
     Block,
@@ -96,8 +97,8 @@ class Store:
         self._next_group_id = 1
         self._changed_groups: set[int] = set()
         self._distinct: set[DistinctSeries] = set()
-        self._waiting: list[Group] = []
-        """Groups whose newest values are not in their blocks yet."""
+        self._waiting: dict[int, Group] = {}
+        """Groups whose newest values are not in their blocks yet, by number."""
         self.new_families: list[Family] = []
         """Families seen for the first time since the pipeline last took this list for the journal."""
         for family in SOURCE_FAMILIES:
@@ -252,13 +253,14 @@ class Store:
             and (waiting is None or (waiting.known is known and waiting.timestamp_ms <= change.timestamp_ms))
         ):
             # Between two scrapes only the last of these is ever looked at.
-            group.waiting = Waiting(known, change.values, change.timestamp_ms, now)
+            group.waiting = Waiting(known, change.values, change.timestamp_ms, received_ms, now)
             if waiting is None:
-                self._waiting.append(group)
+                self._waiting[group.id] = group
             group.source.report(received_ms, now, change.reports)
         else:
             self.settle(group)
-            self._set_values(group, [*known.series, *counters], change.values, change.timestamp_ms, now)
+            series = [*known.series, *counters]
+            self._set_values(group, series, change.values, change.timestamp_ms, received_ms, now)
             known.placed = True
             self._report(group, received_ms, now, change.reports)
             group.check_at = min(group.check_at, now + group.source.time_to_live_seconds)
@@ -273,8 +275,9 @@ class Store:
         waiting = group.waiting
         if waiting is not None:
             group.waiting = None
-            known, values, timestamp_ms, seen = waiting
-            self._set_values(group, known.series, values, timestamp_ms, seen)
+            self._waiting.pop(group.id, None)
+            known, values, timestamp_ms, received_ms, seen = waiting
+            self._set_values(group, known.series, values, timestamp_ms, received_ms, seen)
             self._show_source(group.source)
 
     @property
@@ -286,21 +289,31 @@ class Store:
     def next_group_id(self, number: int) -> None:
         self._next_group_id = max(self._next_group_id, number)
 
-    def take_waiting(self) -> list[Group]:
-        """Groups to settle before their families are rendered; whoever takes them settles them."""
-        waiting, self._waiting = self._waiting, []
-        return waiting
+    def waiting(self) -> list[Group]:
+        """Groups to settle before their families are rendered."""
+        return list(self._waiting.values())
 
     @staticmethod
     def _set_values(
-        group: Group, series: Iterable[Series], values: Iterable[float], timestamp_ms: int, seen: float
+        group: Group,
+        series: Iterable[Series],
+        values: Iterable[float],
+        timestamp_ms: int,
+        received_ms: int,
+        seen: float,
     ) -> None:
+        # A time further ahead than any that is believed was so when it came: our clock was set back since.
+        latest_ms = received_ms + MAX_AHEAD_MS
         for one, value in zip(series, values, strict=True):
             one.seen = seen
             block = one.block
             if block is None:
                 one.place(group.rendered, value)
-            elif timestamp_ms >= one.timestamp_ms or one.series_class is SeriesClass.AGGREGATE:
+            elif (
+                timestamp_ms >= one.timestamp_ms
+                or one.timestamp_ms > latest_ms
+                or one.series_class is SeriesClass.AGGREGATE
+            ):
                 block.values[one.index] = value
                 block.changed = True
             else:
@@ -438,7 +451,7 @@ class Store:
                 self._add_series(group, _make_series(definition, self._families[definition.family]))
         change = _readable_part(change, group)
         series = [group.by_id[series_id] for series_id in change.series_ids]
-        self._set_values(group, series, change.values, change.timestamp_ms, seen)
+        self._set_values(group, series, change.values, change.timestamp_ms, push.received_ms, seen)
         self._set_aggregates(group, change, push.received_ms, seen)
         # After a replay nothing is queued: further counts go on top of what the record holds.
         for series_id in (*change.series_ids, *(series_id for series_id, _ in change.histograms)):
@@ -540,6 +553,7 @@ class Store:
         for one in list(group.by_id.values()):
             self._forget_series(group, one)
         del self._groups_by_id[group.id]
+        self._waiting.pop(group.id, None)
         if self._groups.get(group.labels) is group:
             del self._groups[group.labels]
         source = group.source

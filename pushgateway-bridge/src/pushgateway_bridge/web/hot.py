@@ -240,6 +240,7 @@ class HotHttpProtocol(BridgeProtocol):
         if cycle is None:
             super().on_headers_complete()
         else:
+            self._in_head = False
             self._hot = cycle
             self.cycle = cycle  # type: ignore[assignment]
             if self.stopping:

@@ -16,6 +16,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+MAX_HEAD_BYTES: Final = 65_536
+"""How long a request's head may be, and what is read with it."""
+
 DRAIN_SECONDS: Final = 0.05
 """How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
 
@@ -45,6 +48,11 @@ class BridgeProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._head_bytes = 0
+        """How much of a head was received that is not complete yet."""
+        self._in_head = False
+        self._head_began = False
+        """Whether a head began in the chunk that is being parsed."""
         self.stopping = False
         """Whether each answer is the last on its connection."""
 
@@ -52,7 +60,30 @@ class BridgeProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = PipelineFlow(transport, self.pipeline)
 
+    def data_received(self, data: bytes) -> None:
+        in_head, self._head_began = self._in_head, False
+        super().data_received(data)
+        if not self._in_head:
+            return
+        # Of a head that began inside this chunk nobody knows where; the next chunk counts.
+        self._head_bytes = self._head_bytes + len(data) if in_head and not self._head_began else 0
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        text = b"the head of the request is larger than %d bytes\n" % MAX_HEAD_BYTES
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(text), text)
+        )
+        self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head = self._head_began = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
+        self._in_head = False
         super().on_headers_complete()
         if self.stopping:
             self.cycle.keep_alive = False

@@ -50,7 +50,7 @@ async def render(
 ) -> list[bytes]:
     """The exposition in parts, sorted by family name; pushes go on between slices of the work."""
     until = time.perf_counter() + SLICE_SECONDS
-    for group in store.take_waiting():
+    for group in store.waiting():
         store.settle(group)
         if time.perf_counter() > until:
             await asyncio.sleep(0)
