@@ -1,0 +1,1 @@
+"""The push bridge beside Pushgateway: one module a part of the table."""

@@ -1,0 +1,23 @@
+"""All parts of the table in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bench.bridge import push_rates, replay, scrapes, slow_disk
+from bench.bridge.rounds import Noise, Settings
+from bench.table import Row
+
+PARTS: dict[str, Callable[[Settings, Noise], list[Row]]] = {
+    "pushes": push_rates.unchecked,
+    "shipped": push_rates.as_shipped,
+    "scrapes": scrapes.many_groups,
+    "replay": replay.replay,
+    "slow-disk": slow_disk.slow_disk,
+}
+
+
+def compare(settings: Settings, noise: Noise, parts: Iterable[str]) -> list[Row]:
+    """The rows of *parts*, in the order of PARTS. Raises ServerFailed or LoadFailed: then there is no table."""
+    chosen = set(parts)
+    return [row for name, part in PARTS.items() if name in chosen for row in part(settings, noise)]

@@ -1,0 +1,77 @@
+"""The bridge with one dialect more: ten gauges of a host as flat JSON.
+
+The dialects that real agents speak have six series a push, or far more. This one says what the peer's push says,
+so that both do the same work: ``python -m bench.gauges serve …`` is ``pushgateway-bridge serve …`` with it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from bench.pushes import GAUGES_DIALECT, GAUGES_PATH, TEN_GAUGES
+from pushgateway_bridge.cli import main
+from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
+from pushgateway_bridge.errors import MalformedBody, PushRejected
+from pushgateway_bridge.model.family import Family, SeriesClass
+from pushgateway_bridge.model.labels import PushGroup, make_push_group
+from pushgateway_bridge.model.report import GroupReport, Report, Shape
+
+FAMILIES = {name: Family(name, "gauge", f"{name} of the benchmark.") for name in TEN_GAUGES}
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """``{"host": "a", "timestamp": 1769932800.25, "gauges": {"node_load1": 0.5, …}}``, Unix seconds."""
+
+    host: str
+    timestamp: float
+    gauges: dict[str, float]
+
+
+_decoder = msgspec.json.Decoder(Gauges)
+
+
+def decode(body: bytes, context: PushContext) -> Report:  # noqa: ARG001 - the time is in the body
+    """Raises MalformedBody if *body* is anything else, or names a gauge that is not among TEN_GAUGES."""
+    try:
+        push = _decoder.decode(body)
+        shape = shape_of(tuple(push.gauges))
+    except (msgspec.DecodeError, KeyError) as error:
+        raise MalformedBody(str(error)) from error
+    group = GroupReport(group_of(push.host), shape, list(push.gauges.values()), round(push.timestamp * 1000))
+    return Report((group,), accepted=1)
+
+
+@lru_cache
+def shape_of(names: tuple[str, ...]) -> Shape:
+    """The series of these gauges: the same object each time, as a dialect that wants to be quick gives."""
+    return tuple((FAMILIES[name], ()) for name in names)
+
+
+@lru_cache(maxsize=32_768)
+def group_of(host: str) -> PushGroup:
+    """The push group of *host*."""
+    return make_push_group(GAUGES_DIALECT, host)
+
+
+def refuse(error: PushRejected) -> Reply:
+    """The reason as text."""
+    return Reply(error.status, str(error).encode(), "text/plain; charset=utf-8")
+
+
+DIALECT = Dialect(
+    name=GAUGES_DIALECT,
+    paths=(GAUGES_PATH,),
+    max_body_bytes=102_400,
+    series_class=SeriesClass.POINT,
+    default_interval_seconds=30.0,
+    decode=decode,
+    accepted=Reply(200, b'{"status":"accepted"}', "application/json"),
+    refuse=refuse,
+)
+
+if __name__ == "__main__":
+    DIALECTS[DIALECT.name] = DIALECT
+    main()

@@ -1,0 +1,159 @@
+"""Server processes under test: started on free ports, stopped in their tracks while another one is measured."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from bench import procfs
+
+ADDRESS = "127.0.0.1"
+PORTS = range(24000, 32000)
+"""Below those that the system takes for outgoing connections."""
+SETTINGS = "PUSHGATEWAY_BRIDGE_"
+"""How the names of the bridge's settings begin; what the person at the terminal has set stays out."""
+START_SECONDS = 120.0
+END_SECONDS = 30.0
+
+
+class ServerFailed(Exception):
+    """A server did not start, or said something unexpected. ``str(error)`` names it."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    for port in PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((ADDRESS, port))
+            return port
+    raise ServerFailed(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
+
+
+class Server:
+    """A process that serves HTTP; started when entered, killed when left."""
+
+    ready_path = "/-/ready"
+
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """*command* has ``{address}`` where it wants host and port."""
+        self.name = name
+        self._command = command
+        self._log = log
+        own = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        self._environment = {**own, **(environment or {})}
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises ServerFailed with its last words if it does not come up."""
+        self.port = free_port()
+        command = [part.format(address=f"{ADDRESS}:{self.port}") for part in self._command]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise ServerFailed(f"{self.name} did not start: {self.log()[-500:]}")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self.get(self.ready_path)[0] == 200:
+                    return
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a power cut would, as far as the process is concerned."""
+        self._process.kill()
+        self._process.wait(END_SECONDS)
+
+    def pause(self) -> None:
+        """Stop it in its tracks, so that it takes no CPU from the one that is measured."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[Server]:
+        """Let it run within the block only."""
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield self
+        finally:
+            self.pause()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def log(self) -> str:
+        """What it wrote to standard output and error since it was started."""
+        return self._log.read_text(errors="replace")
+
+    def cpu_seconds(self) -> float:
+        """CPU used so far."""
+        return procfs.cpu_seconds(self.pid)
+
+    def resident_bytes(self) -> int:
+        """Memory it has now."""
+        return procfs.resident_bytes(self.pid)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body as sent."""
+        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+
+class Pushgateway(Server):
+    """The peer, with nothing on disk."""
+
+    def __init__(self, program: Path, folder: Path, *, checks: bool) -> None:
+        """*checks* as it ships; without them it answers before a push is looked at."""
+        self.flags = ["--persistence.file="] + ([] if checks else ["--push.disable-consistency-check"])
+        command = [str(program), "--web.listen-address={address}", *self.flags]
+        super().__init__("Pushgateway", command, folder / f"pushgateway-{'' if checks else 'un'}checked.log")
+
+
+class Bridge(Server):
+    """Ours, on a journal in *folder*, with the settings it ships with unless *arguments* say otherwise."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "bridge",
+        module: str = "pushgateway_bridge",
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        command = [
+            *(sys.executable, "-m", module, "serve"),
+            f"--journal.directory={folder / name}",
+            "--web.listen-address={address}",
+            *arguments,
+        ]
+        super().__init__(name, command, folder / f"{name}.log", environment)

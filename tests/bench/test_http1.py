@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from bench.http1 import Answer, parse_answer
+
+HEAD = b"HTTP/1.1 200 OK\r\ndate: x\r\nContent-Length: 21\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("received", "answer"),
+    [
+        (HEAD + b'{"status":"accepted"}', Answer(200, len(HEAD) + 21)),
+        (HEAD, Answer(200, len(HEAD) + 21)),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", Answer(202, 44)),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, 27)),
+        (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length:3\r\n\r\nno\n", Answer(503, 57)),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", None),
+        (b"", None),
+    ],
+)
+def test_an_answer_is_its_status_and_length(received: bytes, answer: Answer | None) -> None:
+    assert parse_answer(received) == answer
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"SSH-2.0-x\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["no HTTP", "HTTP/1.0", "chunked"],
+)
+def test_what_cannot_be_read_is_refused(received: bytes) -> None:
+    with pytest.raises(ValueError, match=r"HTTP/1\.1|Content-Length"):
+        parse_answer(received)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.gauges import DIALECT
+from bench.http1 import HEAD_END
+from bench.pushes import (
+    GAUGES,
+    KINDS,
+    PIXELTRACKER,
+    PUSHGATEWAY,
+    TEN_GAUGES,
+    VARIANTS,
+    PushKind,
+    request,
+    shares,
+    value,
+)
+from pushgateway_bridge.dialects.dialect import PushContext
+from pushgateway_bridge.dialects.pixeltracker import DIALECT as PIXELTRACKER_DIALECT
+from pushgateway_bridge.errors import MalformedBody
+
+NOW = 1_770_000_000.25
+CONTEXT = PushContext(1_770_000_000_300, "application/json")
+kinds = pytest.mark.parametrize("kind", list(KINDS.values()), ids=list(KINDS))
+
+
+def split(raw: bytes) -> tuple[str, dict[str, str], bytes]:
+    head, _, body = raw.partition(HEAD_END)
+    line, *headers = head.decode().split("\r\n")
+    return line, dict(header.split(": ", 1) for header in headers), body
+
+
+@kinds
+def test_a_request_says_where_it_goes_and_how_long_it_is(kind: PushKind) -> None:
+    line, headers, body = split(request(kind, 24000, 7, 0, NOW))
+
+    assert line == f"{kind.method} {kind.path('host-00007')} HTTP/1.1"
+    assert headers["Host"] == "127.0.0.1:24000"
+    assert headers["Content-Length"] == str(len(body))
+
+
+def test_both_sides_are_sent_the_same_ten_values() -> None:
+    document = json.loads(GAUGES.body("host-00007", 14, NOW))
+    text = PUSHGATEWAY.body("host-00007", 14, NOW).decode()
+    pushed = {family.name: family.samples[0].value for family in text_string_to_metric_families(text)}
+
+    assert pushed == document["gauges"] == {name: value(14, i) for i, name in enumerate(TEN_GAUGES)}
+
+
+@pytest.mark.parametrize(("kind", "size"), [(GAUGES, 280), (PUSHGATEWAY, 460)], ids=["json", "text"])
+def test_bodies_have_the_compared_sizes(kind: PushKind, size: int) -> None:
+    assert abs(len(kind.body("host-00007", 14, NOW)) - size) <= size * 0.05
+
+
+def test_the_bridge_reads_ten_samples_of_the_host() -> None:
+    [group] = DIALECT.decode(GAUGES.body("host-00007", 14, NOW), CONTEXT).groups
+
+    assert group.group == (("job", "benchmark"), ("instance", "host-00007"))
+    assert [sample.family.name for sample in group.samples] == list(TEN_GAUGES)
+    assert [sample.value for sample in group.samples] == [value(14, index) for index in range(10)]
+    assert group.timestamp_ms == 1_770_000_000_250
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"host":"a","timestamp":1,"gauges":{"other":1}}'])
+def test_the_bridge_refuses_anything_else(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        DIALECT.decode(body, CONTEXT)
+
+
+def test_the_bridge_reads_six_samples_of_a_pixeltracker_agent() -> None:
+    [group] = PIXELTRACKER_DIALECT.decode(PIXELTRACKER.body("host-00007", 14, NOW), CONTEXT).groups
+
+    assert group.group == (("job", "pixeltracker"), ("instance", "host-00007"))
+    assert len(group.samples) == 6
+    assert group.timestamp_ms == 1_770_000_000_250
+
+
+@kinds
+def test_variants_of_a_group_differ_and_are_equally_long(kind: PushKind) -> None:
+    first, second = (request(kind, 24000, 7, variant, NOW) for variant in range(VARIANTS))
+
+    assert first != second
+    assert len(first) == len(second)
+
+
+def test_every_value_differs_between_the_variants() -> None:
+    for group in range(10_000):
+        assert all(value(group * VARIANTS, i) != value(group * VARIANTS + 1, i) for i in range(10))
+
+
+@pytest.mark.parametrize("groups", [64, 100, 1000])
+def test_each_group_belongs_to_one_connection_in_both_variants(groups: int) -> None:
+    sent = [one for share in shares(GAUGES, 24000, groups, 64, NOW) for one in share]
+
+    assert sorted(sent) == sorted(
+        request(GAUGES, 24000, group, variant, NOW) for group in range(groups) for variant in range(VARIANTS)
+    )
+
+
+def test_connections_share_what_are_too_few_groups() -> None:
+    each = list(shares(GAUGES, 24000, 1, 3, NOW))
+
+    assert each == [tuple(request(GAUGES, 24000, 0, variant, NOW) for variant in range(VARIANTS))] * 3
