@@ -6,19 +6,25 @@ so that both do the same work: ``python -m bench.gauges serve …`` is ``pushgat
 
 from __future__ import annotations
 
+import os
+import time
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from bench.pushes import GAUGES_DIALECT, GAUGES_PATH, TEN_GAUGES
+from pushgateway_bridge import app
 from pushgateway_bridge.cli import main
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import MalformedBody, PushRejected
+from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import PushGroup, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report, Shape
 
+DELAY_VARIABLE = "BENCH_COMMIT_DELAY_SECONDS"
 FAMILIES = {name: Family(name, "gauge", f"{name} of the benchmark.") for name in TEN_GAUGES}
 
 
@@ -72,6 +78,17 @@ DIALECT = Dialect(
     refuse=refuse,
 )
 
+
+class DelayedJournal(Journal):
+    """A journal on a disk that takes DELAY_VARIABLE's seconds longer for each commit."""
+
+    def _transact(self, *arguments: Any) -> float:
+        time.sleep(float(os.environ[DELAY_VARIABLE]))
+        return super()._transact(*arguments)
+
+
 if __name__ == "__main__":
     DIALECTS[DIALECT.name] = DIALECT
+    if os.environ.get(DELAY_VARIABLE):
+        setattr(app, "Journal", DelayedJournal)  # noqa: B010 - no setting of the bridge should slow it down
     main()

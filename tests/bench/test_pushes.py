@@ -60,8 +60,8 @@ def test_the_bridge_reads_ten_samples_of_the_host() -> None:
     [group] = DIALECT.decode(GAUGES.body("host-00007", 14, NOW), CONTEXT).groups
 
     assert group.group == (("job", "benchmark"), ("instance", "host-00007"))
-    assert [sample.family.name for sample in group.samples] == list(TEN_GAUGES)
-    assert [sample.value for sample in group.samples] == [value(14, index) for index in range(10)]
+    assert [family.name for family, _ in group.shape] == list(TEN_GAUGES)
+    assert group.values == [value(14, index) for index in range(10)]
     assert group.timestamp_ms == 1_770_000_000_250
 
 
@@ -75,7 +75,7 @@ def test_the_bridge_reads_six_samples_of_a_pixeltracker_agent() -> None:
     [group] = PIXELTRACKER_DIALECT.decode(PIXELTRACKER.body("host-00007", 14, NOW), CONTEXT).groups
 
     assert group.group == (("job", "pixeltracker"), ("instance", "host-00007"))
-    assert len(group.samples) == 6
+    assert len(group.values) == 6
     assert group.timestamp_ms == 1_770_000_000_250
 
 
