@@ -97,6 +97,10 @@ class Harness:
         self.ingest.begin(dialect, msgspec.json.encode(document), context, outcome.set_result)
         return outcome
 
+    def delete(self, instance: str) -> int:
+        """Delete the groups of *instance*."""
+        return self.run(self.ingest.delete(lambda group: dict(group)["instance"] == instance))
+
     def expire(self) -> None:
         self.ingest.expire()
         self.drain()

@@ -20,6 +20,7 @@ from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Push
 from pushgateway_bridge.model.family import Family
+from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
 from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
@@ -213,6 +214,29 @@ class Ingest:
     def applied(self, position: int) -> None:
         """Everything up to *position* is in the store."""
         self._applied_position = position
+
+    # Deletion
+
+    async def delete(self, wanted: Callable[[PushGroup], bool]) -> int:
+        """Delete the push groups that are *wanted*; return how many, when that is on disk. Raises PushRejected.
+
+        What was pushed and answered before is deleted too, what is pushed after stays.
+        """
+        await self.drain()
+        deletion = self.state.reserve_deletion(wanted, self._clock.now_ms())
+        if deletion is None:
+            return 0
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def committed(position: int) -> None:
+            self.state.apply_deletion(deletion, position)
+            self.applied(position)
+            outcome.set_result(None)
+
+        self._journal.append(Work(committed, outcome.set_exception, encode_change(deletion)))
+        # The client may go away meanwhile; what it asked for is done all the same.
+        await asyncio.shield(outcome)
+        return len(deletion.groups)
 
     # Expiry and checkpoint, each a task that the application runs
 

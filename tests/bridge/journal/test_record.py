@@ -11,6 +11,7 @@ from pushgateway_bridge.journal.record import (
 )
 from pushgateway_bridge.model.change import (
     Change,
+    Deletion,
     Expiry,
     GroupChange,
     GroupDefinition,
@@ -34,10 +35,11 @@ FIRST_PUSH = Push(
         )
     ],
 )
+DELETION = Deletion(1_770_000_000_000, [3, 4])
 EXPIRY = Expiry(1_770_000_000_000, [(3, [1, 2])], [4])
 
 
-@pytest.mark.parametrize("change", [FIRST_PUSH, EXPIRY], ids=["push", "expiry"])
+@pytest.mark.parametrize("change", [FIRST_PUSH, EXPIRY, DELETION], ids=["push", "expiry", "deletion"])
 def test_a_change_reads_back_as_it_was(change: Change) -> None:
     assert decode_change(encode_change(change)) == change
 

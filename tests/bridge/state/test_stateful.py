@@ -1,4 +1,4 @@
-"""Push, time, expiry, checkpoint, crash and full disk in any order, against a plain model."""
+"""Push, delete, time, expiry, checkpoint, crash and full disk in any order, against a plain model."""
 
 from __future__ import annotations
 
@@ -92,6 +92,11 @@ class Machine(RuleBasedStateMachine):
             for field, (_, _, received) in list(known.values.items()):
                 if now - received >= time_to_live:
                     del known.values[field]
+
+    @rule(host=HOSTS)
+    def delete(self, host: str) -> None:
+        assert self.bridge.delete(host) == int(host in self.model)
+        self.model.pop(host, None)
 
     @rule()
     def checkpoint(self) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.bridge.harness import Harness
+from pushgateway_bridge.errors import JournalFailed
+from tests.bridge.harness import PIXELTRACKER, Harness
 
 LOAD = 'node_load1{job="pixeltracker",instance="a"}'
 CORES = 'host_cpu_cores{job="pixeltracker",instance="a",kind="logical"}'
@@ -152,3 +155,47 @@ def test_blocks_are_reused_when_series_come_and_go(bridge: Harness) -> None:
     loads = bridge.store._families["node_load1"]
     assert loads.series_count == 0
     assert sum(len(blocks) for blocks in loads.blocks.values()) == 0
+
+
+def test_a_deleted_group_is_gone_with_all_that_is_known_of_it(bridge: Harness) -> None:
+    bridge.push({"name": "a", "cpuL": 10})
+    bridge.push({"name": "b", "cpuL": 10})
+    others = {name: value for name, value in bridge.series().items() if 'instance="b"' in name}
+
+    assert bridge.delete("a") == 1
+    assert bridge.series() == others
+    assert bridge.delete("a") == 0
+    bridge.crash()
+    assert bridge.series() == others
+    bridge.checkpoint()
+    bridge.crash()
+    assert bridge.series() == others
+
+
+def test_what_is_pushed_behind_a_deletion_stays(bridge: Harness) -> None:
+    async def delete_and_push() -> None:
+        deleting = asyncio.create_task(bridge.ingest.delete(lambda _group: True))
+        while bridge.store._groups and not deleting.done():  # noqa: ASYNC110 - until the name is free
+            await asyncio.sleep(0)
+        await bridge._push({"name": "a", "cpuL": 20}, PIXELTRACKER)
+        await deleting
+
+    bridge.push({"name": "a", "cpuL": 10})
+    bridge.run(delete_and_push())
+
+    assert bridge.series()[LOAD] == 2.0
+    assert bridge.series()[REPORTS] == 2.0
+    expected = bridge.series()
+    bridge.crash()
+    assert bridge.series() == expected
+
+
+def test_a_deletion_that_fails_leaves_everything(bridge: Harness) -> None:
+    bridge.push({"name": "a", "cpuL": 10})
+    before = bridge.series()
+    bridge.journal._connection.execute("ALTER TABLE frame RENAME TO away")
+
+    with pytest.raises(JournalFailed):
+        bridge.delete("a")
+
+    assert bridge.series() == before

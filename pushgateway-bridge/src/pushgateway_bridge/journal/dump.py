@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from pushgateway_bridge.journal.names import Names
-from pushgateway_bridge.model.change import Change, Expiry, GroupChange, Push
+from pushgateway_bridge.model.change import Change, Deletion, Expiry, GroupChange, Push
 from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.text import format_value
@@ -45,6 +45,13 @@ def describe(
                 if wanted(_labels(names, group_id))
             ]
             groups += [
+                {**_head(names, group_id), "removed": True}
+                for group_id in change.groups
+                if wanted(_labels(names, group_id))
+            ]
+        case Deletion():
+            kind = "deletion"
+            groups = [
                 {**_head(names, group_id), "removed": True}
                 for group_id in change.groups
                 if wanted(_labels(names, group_id))

@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from pushgateway_bridge.model.change import (
     Change,
+    Deletion,
     Expiry,
     GroupChange,
     GroupDefinition,
@@ -85,7 +86,7 @@ class Names:
             case Push():
                 for one in change.groups:
                     self._learn_group(one)
-            case Expiry():
+            case Expiry() | Deletion():
                 pass
             case _:
                 assert_never(change)

@@ -68,4 +68,16 @@ class Expiry(msgspec.Struct, frozen=True, array_like=True, tag="expiry"):
     groups: list[int] = []
 
 
-Change = Push | Expiry
+class Deletion(msgspec.Struct, frozen=True, array_like=True, tag="deletion"):
+    """Push groups that somebody deleted, with all their series."""
+
+    received_ms: int
+    groups: list[int]
+
+    @property
+    def series(self) -> list[tuple[int, list[int]]]:
+        """No single series: as an expiry has."""
+        return []
+
+
+Change = Push | Expiry | Deletion

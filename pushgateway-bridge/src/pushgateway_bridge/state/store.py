@@ -14,6 +14,7 @@ import msgspec
 
 from pushgateway_bridge.model.change import (
     Change,
+    Deletion,
     Expiry,
     GroupChange,
     GroupDefinition,
@@ -398,6 +399,21 @@ class Store:
                 group.check_at = min(group.check_at, one.seen + time_to_live)
         return ids
 
+    def reserve_deletion(self, wanted: Callable[[PushGroup], bool], received_ms: int) -> Deletion | None:
+        """The deletion of the groups that are *wanted*, as the change to journal; ``None`` if there is none.
+
+        As an expiry, it leaves them visible until ``apply_deletion``; a push from now on makes its group anew.
+        """
+        found = [group for labels, group in self._groups.items() if group.committed and wanted(labels)]
+        for group in found:
+            del self._groups[group.labels]
+        return Deletion(received_ms, [group.id for group in found]) if found else None
+
+    def apply_deletion(self, deletion: Deletion, position: int) -> None:
+        """Remove what a deletion names, now that it is on disk."""
+        for group_id in deletion.groups:
+            self._remove_before(group_id, position)
+
     def apply_expiry(self, expiry: Expiry, position: int) -> None:
         """Remove what an expiry names, now that it is on disk."""
         for group_id, ids in expiry.series:
@@ -409,10 +425,14 @@ class Store:
             group.position = position
             self._changed_groups.add(group_id)
         for group_id in expiry.groups:
-            group = self._groups_by_id.get(group_id)
-            if group is not None and group.position <= position:
-                self._remove_group(group)
-                self._changed_groups.add(group_id)
+            self._remove_before(group_id, position)
+
+    def _remove_before(self, group_id: int, position: int) -> None:
+        """Remove a group unless a checkpoint has it from after *position*."""
+        group = self._groups_by_id.get(group_id)
+        if group is not None and group.position <= position:
+            self._remove_group(group)
+            self._changed_groups.add(group_id)
 
     def renew_distinct(self, now_ms: int) -> None:
         """Show who was seen in the windows that end at *now_ms* (Unix)."""
@@ -431,6 +451,9 @@ class Store:
         """Apply a record again, as of *now_ms*; return how many samples it held. Skips what a checkpoint has."""
         if isinstance(change, Expiry):
             self.apply_expiry(change, position)
+            return 0
+        if isinstance(change, Deletion):
+            self.apply_deletion(change, position)
             return 0
         age_seconds = max(now_ms - change.received_ms, 0) / 1000
         seen = self._monotonic() - age_seconds
