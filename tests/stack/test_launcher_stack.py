@@ -63,13 +63,18 @@ def query(stack: Stack, expression: str) -> dict[str, float]:
     return {series["metric"]["job"]: float(series["value"][1]) for series in result}
 
 
+def alertmanagers(stack: Stack) -> list[str]:
+    """Where Prometheus sends alerts."""
+    with urllib.request.urlopen(f"{stack.prometheus}/api/v1/alertmanagers", timeout=5) as reply:
+        return [one["url"] for one in json.load(reply)["data"]["activeAlertmanagers"]]
+
+
 def test_one_command_starts_a_stack_that_scrapes_itself(running_stack: Stack) -> None:
     expected = {"node": 1.0, "bridge": 1.0, "prometheus": 1.0, "alertmanager": 1.0}
 
     wait_for(lambda: query(running_stack, "up") == expected)
-    with urllib.request.urlopen(f"{running_stack.prometheus}/api/v1/alertmanagers", timeout=5) as reply:
-        known = json.load(reply)["data"]["activeAlertmanagers"]
-    assert [alertmanager["url"] for alertmanager in known] == [f"{running_stack.alertmanager}/api/v2/alerts"]
+    # Prometheus finds whom to notify by itself, a few seconds after it finds whom to scrape.
+    wait_for(lambda: alertmanagers(running_stack) == [f"{running_stack.alertmanager}/api/v2/alerts"])
 
 
 def test_a_push_is_found_in_prometheus_and_this_machine_beside_it(running_stack: Stack) -> None:
