@@ -288,17 +288,19 @@ class Ingest:
                 await self._write_slice(waiting)
             await self._write(floor=floor, next_group_id=self.state.next_group_id)
         except PushRejected as refusal:
-            self.state.give_back_changed_groups(waiting)
             self.failed_checkpoints += 1
             logger.warning("checkpoint not written reason=%s", refusal.reason)
         else:
             self._checkpointed_position = floor
             self.checkpointed_ms = self._clock.now_ms()
+        finally:
+            # Also when this task is cancelled: the checkpoint at the stop must not free records of these groups.
+            self.state.give_back_changed_groups(waiting)
 
     async def _write_slice(self, waiting: list[int]) -> None:
         """Take groups off *waiting*, encode them for at most SLICE_SECONDS, and write them.
 
-        Raises PushRejected, and puts them back, if they cannot be written.
+        Puts them back if it is not known that they were written: it raises PushRejected or is cancelled.
         """
         now_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
         until = time.perf_counter() + SLICE_SECONDS
@@ -314,7 +316,7 @@ class Ingest:
                 sketches += [(group_id, *row) for row in take_changed_sketches(group)]
         try:
             await self._write(rows=rows, sketches=sketches)
-        except PushRejected:
+        except BaseException:
             waiting += [group_id for group_id, _ in rows]
             for group_id, *row in sketches:
                 group = self.state.settled_group(group_id)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -79,6 +80,27 @@ def test_all_frames_that_a_checkpoint_covers_are_freed_without_another_push(brid
     bridge._open()
     assert bridge.replayed[0] == 0
     assert bridge.series()[LOAD] == 19.9
+
+
+def test_a_checkpoint_that_is_cancelled_loses_no_group(bridge: Harness) -> None:
+    """At a stop the running checkpoint is cancelled, and the last one frees all records."""
+
+    async def cancelled_midway() -> None:
+        checkpoint = asyncio.create_task(bridge.ingest.checkpoint())
+        await asyncio.sleep(0)  # it waits for its first slice to be written
+        checkpoint.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await checkpoint
+
+    for number in range(50):
+        bridge.push({"name": f"host-{number}", "cpuL": number})
+    expected = bridge.series()
+    bridge.run(cancelled_midway())
+    bridge.checkpoint()
+    bridge.crash()
+
+    assert bridge.replayed[0] == 0
+    assert bridge.series() == expected
 
 
 def set_cursor(bridge: Harness, remote: str, position: int | None) -> None:
