@@ -353,4 +353,4 @@ class Ingest:
         try:
             await self._write()
         except PushRejected as refusal:
-            logger.warning("queued pushes refused at stop reason=%s", refusal.reason)
+            logger.warning("queued pushes refused reason=%s", refusal.reason)
