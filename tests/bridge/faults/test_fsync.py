@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -60,8 +61,9 @@ def push_traced(bridge: BridgeProcess, folder: Path, connections: int, pushes: i
         assert bridge.terminate() == 0
     assert statuses == [200] * (connections * pushes)
     deadline = time.monotonic() + TRACE_SECONDS
-    ended = f"{bridge.process.pid} +++ exited"
-    while not any(line.startswith(ended) for line in file.read_text(errors="replace").splitlines()):
+    # strace pads a process number that is shorter than five digits.
+    ended = re.compile(rf"^{bridge.process.pid} +\+\+\+ exited", re.MULTILINE)
+    while not ended.search(file.read_text(errors="replace")):
         assert time.monotonic() < deadline, "strace does not end"
         time.sleep(0.1)
     return list(trace.read_trace(file.read_text(errors="replace").splitlines()))
