@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pushgateway_bridge.state.series import Block, Group, Series, Source
+from pushgateway_bridge.state.block import Block
+from pushgateway_bridge.state.series import Group, Series, Source
 from tests.bridge.harness import Harness
 
 DAYS = 86400.0

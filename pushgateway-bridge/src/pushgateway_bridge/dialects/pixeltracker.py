@@ -23,7 +23,7 @@ from pushgateway_bridge.model.labels import LabelSet, PushGroup, make_label_set,
 from pushgateway_bridge.model.report import GroupReport, Report, Shape
 from pushgateway_bridge.model.timestamps import parse_iso8601_ms
 
-MEBIBYTE: Final = 2**20
+MEBIBYTE: Final = 2.0**20
 LARGEST: Final = sys.float_info.max / MEBIBYTE
 """Largest number that is still finite when it is turned from mebibytes into bytes."""
 MAX_HOST_BYTES: Final = 1024
@@ -168,7 +168,7 @@ def _read_agent(agent: _Agent, context: PushContext) -> Report | None:
         _first(cpu.cores, agent.cpuC),
         _first(memory.totalMB, agent.tRam),
         _first(memory.usedMB, agent.uRam),
-        _first(disk.freeMB if type(disk) is _Disk else disk, None),
+        _first(disk.freeMB, None) if type(disk) is _Disk else _first(disk, None),
     )
     return Report(
         (GroupReport(known.group, shape, values, timestamp_ms),),
@@ -184,8 +184,8 @@ _NUMBERS: Final = (int, float)
 def _first(new: object, old: object) -> float | None:
     """The first that is a number: generations name the same thing differently."""
     if type(new) in _NUMBERS:
-        return float(new)  # type: ignore[arg-type]
-    return float(old) if type(old) in _NUMBERS else None  # type: ignore[arg-type]
+        return new  # type: ignore[return-value]
+    return old if type(old) in _NUMBERS else None  # type: ignore[return-value]
 
 
 def _read_anything(body: bytes, context: PushContext) -> Report:
@@ -283,10 +283,10 @@ def _measurements(
     values = []
     present = contradictions = 0
     if load is not None:
-        values.append(load)
+        values.append(float(load))
         present = 1
     if cores is not None:
-        values.append(cores)
+        values.append(float(cores))
         present |= 2
     if total is not None:
         values.append(total * MEBIBYTE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from pushgateway_bridge.dialects.masking import mask_addresses, mask_text
@@ -19,7 +21,12 @@ def masked_entry(document: Document, received_ms: int) -> bytes:
 
 def plain_entry(agent: msgspec.Struct, received_ms: int) -> bytes:
     """*agent* as one line of JSON with our time received. It must have a field, and no room for free text."""
-    return b'%b,"receivedAt":"%b"}' % (_encoder.encode(agent)[:-1], format_iso8601_ms(received_ms).encode())
+    return _encoder.encode(agent)[:-1] + _received(received_ms)
+
+
+@lru_cache(maxsize=16)
+def _received(received_ms: int) -> bytes:
+    return f',"receivedAt":"{format_iso8601_ms(received_ms)}"}}'.encode()
 
 
 def _masked(document: Document) -> Document:

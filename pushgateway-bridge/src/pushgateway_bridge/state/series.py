@@ -1,12 +1,10 @@
 """Where a series, its push group and its source live in memory.
 
-The values of a family stand in blocks of a few hundred, beside the bytes that precede them in an exposition.
-A push stores a number and marks the block; a scrape renders again only the blocks that were marked.
+Values stand in the blocks of their families (block.py); everything that tells one from another stands here.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
@@ -14,140 +12,18 @@ from typing import ClassVar, Final, NamedTuple
 import msgspec
 
 from pushgateway_bridge.model.change import SeriesDefinition
-from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
+from pushgateway_bridge.model.family import SeriesClass, SeriesKind
 from pushgateway_bridge.model.histogram import line_names, no_observations
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import Shape
-from pushgateway_bridge.model.text import format_value, series_prefix
+from pushgateway_bridge.model.text import series_prefix
+from pushgateway_bridge.state.block import Block, FamilyBlocks
 from pushgateway_bridge.state.distinct import WINDOWS, DistinctCount
 
-BLOCK_SERIES: Final = 256
 GAPS_KEPT: Final = 8
 MIN_TIME_TO_LIVE_SECONDS: Final = 60.0
 MAX_TIME_TO_LIVE_SECONDS: Final = 240.0
 """Prometheus itself forgets a series after five minutes."""
-
-
-class Block:
-    """Lines of one family and class that are rendered together: up to BLOCK_SERIES series, or one histogram."""
-
-    __slots__ = ("_free", "_rendered", "changed", "prefixes", "suffixes", "values")
-
-    def __init__(self) -> None:
-        self.prefixes: list[str | None] = []
-        self.values: list[float] = []
-        self.suffixes: dict[int, str] = {}
-        """Lines that follow a value in OpenMetrics alone: when counting began."""
-        self.changed = False
-        self._rendered: list[bytes | None] = [None, None]
-        self._free: list[int] = []
-
-    @property
-    def full(self) -> bool:
-        return not self._free and len(self.prefixes) >= BLOCK_SERIES
-
-    @property
-    def empty(self) -> bool:
-        return len(self._free) == len(self.prefixes)
-
-    def place(self, prefix: str, value: float, suffix: str = "") -> int:
-        """Put a line into a free place and return which."""
-        self.changed = True
-        if self._free:
-            index = self._free.pop()
-            self.prefixes[index], self.values[index] = prefix, value
-        else:
-            index = len(self.prefixes)
-            self.prefixes.append(prefix)
-            self.values.append(value)
-        if suffix:
-            self.suffixes[index] = suffix
-        return index
-
-    def remove(self, index: int) -> None:
-        self.prefixes[index] = None
-        self.values[index] = 0.0
-        self.suffixes.pop(index, None)
-        self._free.append(index)
-        self.changed = True
-
-    def text(self, *, openmetrics: bool) -> bytes:
-        """The lines; rendered again only if a value changed since."""
-        if self.changed:
-            self.changed = False
-            self._rendered = [None, None]
-        which = int(openmetrics and bool(self.suffixes))
-        rendered = self._rendered[which]
-        if rendered is None:
-            rendered = self._rendered[which] = self._render(self.suffixes if which else {})
-        return rendered
-
-    def _render(self, suffixes: dict[int, str]) -> bytes:
-        # repr is right for every finite value, and a sum is finite only if all values are.
-        number = repr if math.isfinite(sum(self.values)) else format_value
-        lines = [
-            f"{prefix}{number(value)}\n"
-            for prefix, value in zip(self.prefixes, self.values, strict=True)
-            if prefix is not None
-        ]
-        if suffixes:
-            lines = [
-                f"{prefix}{number(value)}\n{suffixes.get(index, '')}"
-                for index, (prefix, value) in enumerate(zip(self.prefixes, self.values, strict=True))
-                if prefix is not None
-            ]
-        return "".join(lines).encode()
-
-
-class FamilyBlocks:
-    """All series of one family, in blocks by class."""
-
-    __slots__ = ("blocks", "family", "series_count")
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self.blocks: dict[SeriesClass, list[Block]] = {}
-        self.series_count = 0
-
-    def place(
-        self, prefix: str, value: float, series_class: SeriesClass, suffix: str = ""
-    ) -> tuple[Block, int]:
-        """Put a series of one line into a block that has room."""
-        blocks = self.blocks.setdefault(series_class, [])
-        # New series go to the last block; places that expiry freed in earlier ones are found when it is full.
-        block = blocks[-1] if blocks else None
-        if block is None or block.full:
-            block = next((block for block in blocks if not block.full), None)
-            if block is None:
-                block = Block()
-                blocks.append(block)
-        self.series_count += 1
-        return block, block.place(prefix, value, suffix)
-
-    def place_together(
-        self, lines: Sequence[tuple[str, float]], series_class: SeriesClass, suffix: str = ""
-    ) -> Block:
-        """Put the lines of one series into a block of its own, in their order; *suffix* follows the last one."""
-        block = Block()
-        for position, (prefix, value) in enumerate(lines):
-            block.place(prefix, value, suffix if position == len(lines) - 1 else "")
-        blocks = self.blocks.setdefault(series_class, [])
-        # In front, as place looks for room in the last one.
-        blocks.insert(0, block)
-        self.series_count += 1
-        return block
-
-    def remove(self, block: Block, index: int, series_class: SeriesClass) -> None:
-        """Take a series of one line out of its block."""
-        block.remove(index)
-        self.series_count -= 1
-        if block.empty:
-            self.blocks[series_class].remove(block)
-
-    def remove_together(self, block: Block, series_class: SeriesClass) -> None:
-        """Take out the block of one series."""
-        self.series_count -= 1
-        self.blocks[series_class].remove(block)
 
 
 SeriesName = str | tuple[str, LabelSet]

@@ -27,12 +27,11 @@ from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import GroupReport
 from pushgateway_bridge.model.text import render_labels
 from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
+from pushgateway_bridge.state.block import Block, FamilyBlocks
 from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
 from pushgateway_bridge.state.series import (
-    Block,
     CounterSeries,
     DistinctSeries,
-    FamilyBlocks,
     Group,
     HistogramSeries,
     KnownShape,
