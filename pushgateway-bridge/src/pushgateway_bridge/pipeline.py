@@ -73,6 +73,7 @@ class _PushEntry(Entry):
         extra: Extra | None,
     ) -> None:
         self.record = encode_change(Push(received_ms, [one.change for one in reserved])) if reserved else None
+        self.samples = sum([one.known.points for one in reserved])
         self.recent = None if report.entry is None else (dialect, report.entry)
         self.extra = extra
         self._ingest = ingest

@@ -16,6 +16,7 @@ from pushgateway_bridge.journal.entry import Extra, Work
 from pushgateway_bridge.journal.frames import FrameLimits
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
+from pushgateway_bridge.journal.schema import SCHEMA_VERSION
 from tests.bridge.harness import FakeClock, Harness
 
 LIMITS = FrameLimits(10**9, 60.0)
@@ -133,7 +134,7 @@ def test_records_are_kept_for_the_slowest_remote(bridge: Harness) -> None:
     assert bridge.replayed[0] == 1
     set_cursor(bridge, "slow", None)
     set_cursor(bridge, "fast", None)
-    assert bridge.journal.frames.lost_records == {}
+    assert bridge.journal.frames.lost_samples == {}
     bridge.journal.close()
     assert len(frames(bridge)) == 1
     bridge._open()
@@ -149,13 +150,13 @@ def test_over_the_limits_the_oldest_records_go_and_are_counted(bridge: Harness, 
         if load == 100:
             bridge.checkpoint()
     if over == "age":
-        assert bridge.journal.frames.lost_records == {}
+        assert bridge.journal.frames.lost_samples == {}
         bridge.clock.pass_seconds(3601)
         bridge.push(HOST)
     bridge.journal.close()
 
     kept = bridge.journal.frames
-    assert kept.lost_records["dead"] >= 90
+    assert kept.lost_samples["dead"] >= 90
     assert kept.kept_bytes <= (2000 if over == "bytes" else 10**9) + kept.behind_floor_bytes
     with database(bridge) as connection:
         assert connection.execute("SELECT coalesce(sum(length(body)), 0) FROM frame").get == kept.kept_bytes
@@ -284,7 +285,7 @@ def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
         tmp_path, clock_ms=FakeClock().now_ms, recent=RecentTable(10, 60), limits=FrameLimits(10**9, 60.0)
     )
 
-    with pytest.raises(StartFailed, match="schema 99, this bridge knows up to 1"):
+    with pytest.raises(StartFailed, match=f"schema 99, this bridge knows up to {SCHEMA_VERSION}"):
         journal.open()
 
 

@@ -193,7 +193,8 @@ def test_what_is_pushed_behind_a_deletion_stays(bridge: Harness) -> None:
 def test_a_deletion_that_fails_leaves_everything(bridge: Harness) -> None:
     bridge.push({"name": "a", "cpuL": 10})
     before = bridge.series()
-    bridge.journal._connection.execute("ALTER TABLE frame RENAME TO away")
+    fail = "CREATE TEMP TRIGGER fail BEFORE INSERT ON frame BEGIN SELECT raise(ABORT, 'no'); END"
+    bridge.journal._connection.execute(fail)
 
     with pytest.raises(JournalFailed):
         bridge.delete("a")

@@ -22,6 +22,8 @@ class Extra(NamedTuple):
     """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
     sketches: Sequence[tuple[int, int, int, bytes | None]] = ()
     """Sketches to replace, by group, series and hour; ``None`` deletes."""
+    removals: Sequence[tuple[int, bytes]] = ()
+    """What this record removes, by group, for remotes that have not sent what stands before it."""
     cursor: tuple[str, int | None] | None = None
     """A remote, and up to where it has the records; ``None`` if nothing is to be kept for it any more."""
     floor: int | None = None
@@ -33,9 +35,11 @@ class Extra(NamedTuple):
 class Entry(ABC):
     """All of an entry is on disk when ``committed`` is called, or none of it."""
 
-    __slots__ = ("extra", "recent", "record")
+    __slots__ = ("extra", "recent", "record", "samples")
 
     record: bytes | None
+    samples: int
+    """Of the record: those that remote write carries."""
     recent: tuple[str, bytes] | None
     """Dialect and JSON of an entry for the compatibility reads."""
     extra: Extra | None
@@ -62,6 +66,7 @@ class Work(Entry):
         extra: Extra | None = None,
     ) -> None:
         self.record = record
+        self.samples = 0
         self.recent = None
         self.extra = extra
         self._committed = committed

@@ -28,6 +28,15 @@ class FrameLimits(NamedTuple):
     max_age_seconds: float
 
 
+class Pending(NamedTuple):
+    """What a remote has not confirmed."""
+
+    samples: int = 0
+    bytes: int = 0
+    oldest_ms: int = 0
+    """When the oldest frame of it was written (Unix), 0 if there is none."""
+
+
 class FramesState(NamedTuple):
     """What a transaction that fails must put back."""
 
@@ -36,7 +45,8 @@ class FramesState(NamedTuple):
     kept_bytes: int
     behind_floor_bytes: int
     cursors: dict[str, int]
-    lost_records: dict[str, int]
+    lost_samples: dict[str, int]
+    pending: dict[str, Pending]
     over_limit: bool
 
 
@@ -52,8 +62,10 @@ class Frames:
         self.behind_floor_bytes = 0
         """What the frames take that a restart would replay."""
         self.cursors: dict[str, int] = {}
-        self.lost_records: dict[str, int] = {}
-        """By remote: records that went before it had them."""
+        self.lost_samples: dict[str, int] = {}
+        """By remote: samples that went before it had them."""
+        self.pending: dict[str, Pending] = {}
+        """By remote: what stands behind its cursor."""
         self._deleted_through = 0
         self._over_limit = False
         self._looked_ms = 0
@@ -66,6 +78,9 @@ class Frames:
         total = "SELECT sum(length(body)) FROM frame WHERE position > ?"
         self.kept_bytes = _number(connection, total, 0)
         self.behind_floor_bytes = _number(connection, total, self.floor)
+        self.pending = {
+            remote: _pending_behind(connection, position) for remote, position in self.cursors.items()
+        }
         oldest = _number(connection, "SELECT min(position) FROM frame")
         self._deleted_through = oldest - 1 if oldest else self.floor
 
@@ -77,7 +92,8 @@ class Frames:
             self.kept_bytes,
             self.behind_floor_bytes,
             self.cursors,
-            self.lost_records,
+            self.lost_samples,
+            self.pending,
             self._over_limit,
         )
 
@@ -87,20 +103,28 @@ class Frames:
         self.kept_bytes = state.kept_bytes
         self.behind_floor_bytes = state.behind_floor_bytes
         self.cursors = state.cursors
-        self.lost_records = state.lost_records
+        self.lost_samples = state.lost_samples
+        self.pending = state.pending
         self._over_limit = state.over_limit
 
-    def add(self, records: list[bytes]) -> bytes:
+    def add(self, now_ms: int, records: list[bytes], samples: int) -> bytes:
         """The body of the frame that holds *records*, which counts as kept from now on."""
         body = pack_frame(records)
         self.kept_bytes += len(body)
         self.behind_floor_bytes += len(body)
+        if self.cursors:
+            self.pending = {
+                remote: Pending(had.samples + samples, had.bytes + len(body), had.oldest_ms or now_ms)
+                for remote, had in self.pending.items()
+            }
         return body
 
-    def write(self, connection: apsw.Connection, position: int, now_ms: int, records: list[bytes]) -> None:
+    def write(
+        self, connection: apsw.Connection, position: int, now_ms: int, records: list[bytes], samples: int
+    ) -> None:
         """Add the frame of one group commit."""
-        values = (position, now_ms, len(records), self.add(records))
-        connection.execute("INSERT INTO frame VALUES (?, ?, ?, ?)", values)
+        values = (position, now_ms, len(records), samples, self.add(now_ms, records, samples))
+        connection.execute("INSERT INTO frame VALUES (?, ?, ?, ?, ?)", values)
 
     def set_floor(self, connection: apsw.Connection, floor: int) -> None:
         """The checkpoint is complete up to *floor*."""
@@ -112,12 +136,29 @@ class Frames:
     def set_cursor(self, connection: apsw.Connection, remote: str, position: int | None) -> None:
         """*remote* has all records up to *position*; ``None`` if nothing is kept for it any more."""
         others = {name: at for name, at in self.cursors.items() if name != remote}
+        pending = {name: had for name, had in self.pending.items() if name != remote}
         if position is None:
-            self.cursors = others
+            self.cursors, self.pending = others, pending
             connection.execute("DELETE FROM cursor WHERE remote = ?", (remote,))
         else:
-            self.cursors = {**others, remote: position}
+            before = self.cursors.get(remote)
+            if before is None:
+                behind = _pending_behind(connection, position)
+            else:
+                behind = self._without(connection, self.pending[remote], before, position)
+            self.cursors, self.pending = {**others, remote: position}, {**pending, remote: behind}
             connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (remote, position))
+        passed = min(self.cursors.values(), default=position or self.floor)
+        connection.execute("DELETE FROM removal WHERE position <= ?", (passed,))
+
+    @staticmethod
+    def _without(connection: apsw.Connection, pending: Pending, after: int, through: int) -> Pending:
+        """*pending* without the frames behind *after* up to *through*."""
+        samples, size = _passed(connection, after, through)
+        oldest = "SELECT written_ms FROM frame WHERE position > ? ORDER BY position LIMIT 1"
+        return Pending(
+            pending.samples - samples, pending.bytes - size, _number(connection, oldest, max(after, through))
+        )
 
     @property
     def surplus(self) -> bool:
@@ -160,14 +201,30 @@ class Frames:
     def _count_lost(self, connection: apsw.Connection, through: int) -> None:
         for remote, position in self.cursors.items():
             if position < through:
-                lost = _number(
-                    connection,
-                    "SELECT sum(records) FROM frame WHERE position > ? AND position <= ?",
-                    position,
-                    through,
-                )
-                known = self.lost_records.get(remote, 0)
-                self.lost_records = {**self.lost_records, remote: known + lost}
+                lost, _ = _passed(connection, position, through)
+                self.lost_samples = {
+                    **self.lost_samples,
+                    remote: self.lost_samples.get(remote, 0) + lost,
+                }
+                behind = self._without(connection, self.pending[remote], position, through)
+                self.pending = {**self.pending, remote: behind}
+
+
+def _passed(connection: apsw.Connection, after: int, through: int) -> tuple[int, int]:
+    """Samples and bytes of the frames behind *after* up to *through*."""
+    query = "SELECT sum(samples), sum(length(body)) FROM frame WHERE position > ? AND position <= ?"
+    row = connection.execute(query, (after, through)).fetchone()
+    assert row is not None
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def _pending_behind(connection: apsw.Connection, position: int) -> Pending:
+    """What the file holds behind *position*."""
+    query = "SELECT sum(samples), sum(length(body)) FROM frame WHERE position > ?"
+    row = connection.execute(query, (position,)).fetchone()
+    assert row is not None
+    oldest = "SELECT written_ms FROM frame WHERE position > ? ORDER BY position LIMIT 1"
+    return Pending(int(row[0] or 0), int(row[1] or 0), _number(connection, oldest, position))
 
 
 def _number(connection: apsw.Connection, query: str, *arguments: int) -> int:

@@ -25,7 +25,7 @@ from pushgateway_bridge.journal.entry import Entry, Extra
 from pushgateway_bridge.journal.frames import FrameLimits, Frames
 from pushgateway_bridge.journal.lock import FolderLock
 from pushgateway_bridge.journal.receipts import delete_old_receipts, write_receipts
-from pushgateway_bridge.journal.recent import RecentTable, RecentWrite
+from pushgateway_bridge.journal.recent import NO_RECENT, RecentTable, RecentWrite
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
 from pushgateway_bridge.model.change import Change
 from pushgateway_bridge.model.family import Family
@@ -143,7 +143,8 @@ class Journal:
             connection.pragma("synchronous", "FULL")
             connection.pragma("wal_autocheckpoint", 0)
             connection.pragma("journal_size_limit", WAL_KEPT_BYTES)
-            schema.prepare(connection)
+            if (older := schema.prepare(connection)) is not None:
+                logger.info("journal migrated from_schema=%d to_schema=%d", older, schema.SCHEMA_VERSION)
             secret = connection.execute("SELECT value FROM meta WHERE key = 'secret'").get
             if not isinstance(secret, bytes):
                 raise apsw.CorruptError("the journal has no secret")
@@ -333,27 +334,30 @@ class Journal:
             self._connection, [entry.recent for entry in group if entry.recent is not None], position, now_ms
         )
         extras = [entry.extra for entry in group if entry.extra is not None]
-        if records and len(recents) == 1 and not extras and not self._frames.due(now_ms):
-            return self._transact_plainly(records, recents[0], position, now_ms)
-        return self._transact_anything(records, recents, extras, position, now_ms)
+        samples = sum([entry.samples for entry in group])
+        if records and len(recents) < 2 and not extras and not self._frames.due(now_ms):
+            recent = recents[0] if recents else NO_RECENT
+            return self._transact_plainly(records, samples, recent, position, now_ms)
+        return self._transact_anything(records, samples, recents, extras, position, now_ms)
 
     def _transact_plainly(
-        self, records: list[bytes], recent: RecentWrite, position: int, now_ms: int
+        self, records: list[bytes], samples: int, recent: RecentWrite, position: int, now_ms: int
     ) -> float:
         """The transaction of pushes of one dialect and nothing else, in one statement.
 
         Each statement gives up the interpreter's lock and waits to get it back from the event loop.
         """
         kept = self._frames.state()
-        body = self._frames.add(records)
+        body = self._frames.add(now_ms, records, samples)
         began = time.perf_counter()
         try:
             self._connection.execute(
-                "INSERT INTO plain_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO plain_commit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     position,
                     now_ms,
                     len(records),
+                    samples,
                     body,
                     recent.dialect,
                     recent.entries,
@@ -369,6 +373,7 @@ class Journal:
     def _transact_anything(
         self,
         records: list[bytes],
+        samples: int,
         recents: list[RecentWrite],
         extras: list[Extra],
         position: int,
@@ -379,10 +384,10 @@ class Journal:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if records:
-                self._frames.write(connection, position, now_ms, records)
+                self._frames.write(connection, position, now_ms, records, samples)
             for recent in recents:
                 recent.write(connection, position, now_ms)
-            self._write_extras(extras, now_ms)
+            self._write_extras(extras, position, now_ms)
             self._frames.delete_surplus(connection, now_ms)
             began = time.perf_counter()
             connection.execute("COMMIT")
@@ -394,7 +399,7 @@ class Journal:
                     connection.execute("ROLLBACK")
             raise
 
-    def _write_extras(self, extras: list[Extra], now_ms: int) -> None:
+    def _write_extras(self, extras: list[Extra], position: int, now_ms: int) -> None:
         connection = self._connection
         families = [family for extra in extras for family in extra.families]
         if families:
@@ -405,6 +410,9 @@ class Journal:
         receipts = [extra.receipt for extra in extras if extra.receipt is not None]
         if receipts:
             write_receipts(connection, receipts, now_ms)
+        removals = [(position, *removal) for extra in extras for removal in extra.removals]
+        if removals:
+            connection.executemany("INSERT OR REPLACE INTO removal VALUES (?, ?, ?)", removals)
         for extra in extras:
             self._write_checkpoint(extra)
             if extra.cursor is not None:

@@ -72,6 +72,10 @@ class RecentWrite(NamedTuple):
             )
 
 
+NO_RECENT: Final = RecentWrite("", 0, b"", 0)
+"""Of a group without recent entries."""
+
+
 class RecentTable:
     """The writer's side: used in its thread, inside its transactions."""
 

@@ -281,12 +281,14 @@ def _median(numbers: Iterable[float]) -> float:
 class KnownShape:
     """The series that a report of one shape sets, found once for all reports of this shape that follow."""
 
-    __slots__ = ("ids", "placed", "series", "shape")
+    __slots__ = ("ids", "placed", "points", "series", "shape")
 
     def __init__(self, shape: Shape, series: list[Series]) -> None:
         self.shape = shape
         self.series = series
         self.ids = _same(tuple(one.id for one in series))
+        self.points = sum(one.series_class is SeriesClass.POINT for one in series)
+        """How many of them are point samples."""
         self.placed = all(one.block is not None for one in series)
         """Whether all of them are shown; until then a report defines them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
@@ -15,8 +15,10 @@ from pushgateway_bridge.exposition.text import family_header, own_families
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.state.store import Store, blocks_of
 
-SLICE_SECONDS = 0.002
+SLICE_SECONDS = 0.001
 """Longest time that rendering keeps pushes waiting."""
+COMPRESSED_BYTES = 2**20
+"""How much is compressed at a time."""
 
 
 def scrape_router(store: Store, registry: CollectorRegistry) -> APIRouter:
@@ -77,6 +79,22 @@ async def render(
 
 
 def gzip_parts(parts: Sequence[bytes]) -> bytes:
-    """*parts* as one gzip stream. Level 1: a scrape is read once, on the same machine or network."""
+    """*parts* as one gzip stream. Level 1: a scrape is read once, on the same machine or network.
+
+    In large pieces, as each takes the interpreter's lock from the event loop again.
+    """
     compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return b"".join([*(compressor.compress(part) for part in parts), compressor.flush()])
+    return b"".join([*(compressor.compress(piece) for piece in _pieces(parts)), compressor.flush()])
+
+
+def _pieces(parts: Sequence[bytes]) -> Iterator[bytes]:
+    """*parts* joined to pieces of at least COMPRESSED_BYTES."""
+    waiting: list[bytes] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= COMPRESSED_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
