@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from pushgateway_bridge.config import (
     AccessConfig,
     Config,
     JournalConfig,
+    RemoteConfig,
     WebConfig,
     environment_name,
     load,
+    setting_default,
     setting_names,
     split_address,
 )
@@ -89,20 +92,26 @@ def test_file_of_each_type_of_value(file: Path) -> None:
 
 @pytest.mark.parametrize("setting", setting_names())
 def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
-    section, key = setting.split(".")
-    default = getattr(getattr(Config(), section), key)
-    text, value = {
+    replica = RemoteConfig(name="a", url="http://b")
+    samples: dict[str, tuple[str, object]] = {
+        "delivery": ("remote_write", "remote_write"),
+        "remote_write.external_labels": ("{replica: a}", {"replica": "a"}),
+        "remote_write.remotes": ("[{name: a, url: 'http://b'}]", (replica,)),
         "access.open_protocols": ("allow", "allow"),
         "log.level": ("debug", "debug"),
         "web.hot_routes": ("false", False),
         "journal.max_bytes": ("20000000", 20_000_000),
-    }.get(setting, ("12", type(default)("12")))
+    }
+    number = 12.0 if isinstance(setting_default(setting), float) else 12
+    plain = "12" if isinstance(setting_default(setting), str) else number
+    text, value = samples.get(setting, ("12", plain))
+    get = attrgetter(setting)
 
-    from_environment = getattr(getattr(load(None, {environment_name(setting): text}, {}), section), key)
-    from_flag = getattr(getattr(load(None, {}, {setting: text}), section), key)
+    from_environment = get(load(None, {environment_name(setting): text}, {}))
+    from_flag = get(load(None, {}, {setting: text}))
 
     assert from_environment == from_flag == value
-    assert from_flag != default
+    assert from_flag != get(Config()) == setting_default(setting)
 
 
 def test_environment_name_is_the_setting_in_capitals() -> None:
@@ -121,8 +130,8 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         ),
         (
             "5: {}",
-            "configuration file {file}: unknown section 5: known are web, journal, access, prometheus, grafana, "
-            "viewer, log",
+            "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, "
+            "prometheus, grafana, viewer, log, delivery",
         ),
         (
             "web: {listen_adress: x}",

@@ -15,8 +15,9 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import httpx2
 import uvicorn
@@ -27,17 +28,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pushgateway_bridge.config import Config, split_address
+from pushgateway_bridge.config import Config, Delivery, remotes_of, split_address
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
-from pushgateway_bridge.journal.frames import FrameLimits
+from pushgateway_bridge.journal.frames import FrameLimits, RemoteLimits
 from pushgateway_bridge.journal.journal import GroupCommit, Journal
 from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
+from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.remote_metrics import RemoteMetrics
+from pushgateway_bridge.remote_write.messages import Setup
+from pushgateway_bridge.remote_write.process import ShipperProcess
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
@@ -144,7 +149,8 @@ class Bridge:
         self.version = importlib.metadata.version("pushgateway-bridge")
         self.failure: Exception | None = None
         """Why the bridge stops by itself, if it does."""
-        self.metrics = SelfMetrics(self.version, dialects)
+        self.remotes = remotes_of(config)
+        self.metrics = SelfMetrics(self.version, dialects, config.delivery)
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()
@@ -154,7 +160,14 @@ class Bridge:
             Path(config.journal.directory),
             clock_ms=self._clock.now_ms,
             recent=RecentTable(config.journal.recent_entries, config.journal.recent_age_seconds),
-            limits=FrameLimits(config.journal.max_bytes, config.journal.max_age_seconds),
+            limits=FrameLimits(
+                config.journal.max_bytes,
+                config.journal.max_age_seconds,
+                {
+                    remote.name: RemoteLimits(remote.max_pending_bytes, remote.max_pending_age_seconds)
+                    for remote in self.remotes
+                },
+            ),
             on_commit=self._count_commit,
             on_discard=self.store.discard_reserved,
             on_fatal=self._fail,
@@ -163,7 +176,23 @@ class Bridge:
         self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
         self._state_metrics = StateMetrics(self.journal, self.store, self.ingest)
         self.metrics.add(self._state_metrics)
+        names = [remote.name for remote in self.remotes]
+        self.shipper = ShipperProcess(names, self._shipper_setup, self.ingest.move_cursor) if names else None
+        if self.shipper is not None:
+            self.metrics.add(RemoteMetrics(self.journal.frames, self.shipper, names, self._clock.now_ms))
         self.server: Server | None = None
+
+    def _shipper_setup(self) -> Setup:
+        """What the process that ships must know when it starts."""
+        config = self._config
+        return Setup(
+            str(self.journal.file.absolute()),
+            config.log.level,
+            self.version,
+            self.remotes,
+            self.journal.frames.cursors,
+            config.remote_write.external_labels,
+        )
 
     def _count_commit(self, commit: GroupCommit) -> None:
         metrics = self.metrics
@@ -172,6 +201,8 @@ class Bridge:
         metrics.queue_wait.observe(commit.waited_seconds)
         metrics.commit_duration.observe(commit.seconds)
         metrics.fsync_duration.observe(commit.fsync_seconds)
+        if self.shipper is not None:
+            self.shipper.wake(self.journal.frames.cursors)
 
     def _fail(self, error: Exception) -> None:
         """End the process: the journal cannot be trusted any more."""
@@ -191,6 +222,7 @@ class Bridge:
         gc.freeze()  # what was replayed lives long
         self.journal.start(asyncio.get_running_loop())
         self.ingest.checkpointed_ms = self._clock.now_ms()
+        await self.ingest.set_remotes([remote.name for remote in self.remotes])
         self.ingest.ready = True
         logger.info(
             "ready records=%d samples=%d sources=%d seconds=%.3f",
@@ -207,6 +239,8 @@ class Bridge:
             async with asyncio.TaskGroup() as tasks:
                 if self.server is not None:
                     tasks.create_task(self.server.renew_date_until_cancelled())
+                if self.shipper is not None:
+                    tasks.create_task(self.shipper.run_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
                 journal = self._config.journal
                 tasks.create_task(
@@ -254,7 +288,7 @@ class Bridge:
             app.include_router(push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms))
         pixeltracker = self._dialects["pixeltracker"]
         app.include_router(pixeltracker_router(pixeltracker, self.recent_entries))
-        app.include_router(scrape_router(self.store, self.metrics.registry))
+        app.include_router(scrape_router(self.store, self.metrics.registry, UNDELIVERED[config.delivery]))
         app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
         app.include_router(prometheus_router(client))
         app.include_router(
@@ -286,6 +320,13 @@ class Bridge:
         journal = self._config.journal
         oldest_ms = self._clock.now_ms() - round(journal.recent_age_seconds * 1000)
         return read_recent(self.journal.file, dialect, journal.recent_entries, oldest_ms)
+
+
+UNDELIVERED: Final[Mapping[Delivery, Sequence[SeriesClass]]] = {
+    "scrape": tuple(SeriesClass),
+    "remote_write": (SeriesClass.AGGREGATE, SeriesClass.HELD),
+}
+"""What Prometheus must scrape, as nothing else brings it there."""
 
 
 class ReadyGate:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 
 from pushgateway_bridge import app, render_config
 from pushgateway_bridge.cli_journal import journal
-from pushgateway_bridge.config import SECTIONS, Config, environment_name, load, setting_names
+from pushgateway_bridge.config import Config, environment_name, load, setting_default, setting_names
 from pushgateway_bridge.errors import StartFailed
 
 START_FAILED: Final = 3
+LOG_FORMAT: Final = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -47,13 +47,11 @@ main.add_command(journal)
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """A flag for each setting, named ``--section.key``."""
     for setting in reversed(setting_names()):
-        section, key = setting.split(".")
-        field = next(field for field in msgspec.structs.fields(SECTIONS[section]) if field.name == key)
         option = click.option(
             f"--{setting.replace('_', '-')}",
             setting.replace(".", "__"),
             metavar="VALUE",
-            help=f"{HELP[setting]} [env {environment_name(setting)}; default {field.default!r}]",
+            help=f"{HELP[setting]} [env {environment_name(setting)}; default {setting_default(setting)!r}]",
         )
         command = option(command)
     return command
@@ -68,6 +66,10 @@ HELP: Final = {
     "journal.max_age_seconds": "How long records are kept for a remote that does not take them.",
     "journal.recent_entries": "Entries a dialect keeps for the reads that its clients know.",
     "journal.recent_age_seconds": "How long such an entry is shown at most.",
+    "delivery": "Who carries point samples to Prometheus: scrape, or remote_write with their own times.",
+    "remote_write.url": "Where to, if it needs nothing but an address; else prometheus.url's /api/v1/write.",
+    "remote_write.external_labels": "Labels for every sample that is sent, such as {replica: a}.",
+    "remote_write.remotes": "Remotes that need more than an address: a list, best in the file.",
     "access.open_protocols": "Where protocols without tokens are open: loopback, or allow for everywhere.",
     "prometheus.url": "Prometheus, for the dashboard page.",
     "grafana.url": "Grafana as a browser sees it, for the dashboard page's link.",
@@ -127,9 +129,7 @@ def render_config_command(template: Path, output: Path, env_file: Path | None, m
 
 def configure_logging(config: Config) -> None:
     """One line an event on standard error."""
-    logging.basicConfig(
-        level=config.log.level.upper(), format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
-    )
+    logging.basicConfig(level=config.log.level.upper(), format=LOG_FORMAT)
     # uvicorn warns of each request that is no HTTP: anybody could fill the log with that.
     logging.getLogger("uvicorn").setLevel("DEBUG" if config.log.level == "debug" else "ERROR")
     for name in ("httpx2", "httpcore2"):

@@ -7,9 +7,10 @@ variable ``PUSHGATEWAY_BRIDGE_SECTION_KEY``; flag over environment over file ove
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args, get_type_hints
+from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -17,6 +18,8 @@ import yaml
 from pushgateway_bridge.errors import StartFailed
 
 ENVIRONMENT_PREFIX: Final = "PUSHGATEWAY_BRIDGE_"
+DEFAULT_REMOTE: Final = "prometheus"
+"""The name of the remote at remote_write.url."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10 * 365 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
@@ -88,11 +91,62 @@ class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The least severity that is logged."""
 
 
+class RemoteTlsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a remote is known, and how the bridge shows who it is."""
+
+    ca_file: str = ""
+    """Certificates to trust instead of the system's."""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+    """The name that its certificate must have, if not the one in the URL."""
+    insecure_skip_verify: bool = False
+
+
+class RemoteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One remote write endpoint."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    """Tells it from others in metrics and in the journal; under a new name it starts from now."""
+    url: str
+    timeout_seconds: Seconds = 30.0
+    max_samples_per_request: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5000
+    max_pending_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    """What is kept for this remote at most; 0: as much as journal.max_bytes lets."""
+    max_pending_age_seconds: Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86400)] = 0.0
+    """How long it is kept at most; 0: as long as journal.max_age_seconds lets."""
+    username: str = ""
+    password_file: str = ""
+    bearer_token_file: str = ""
+    headers: dict[str, str] = {}
+    header_files: dict[str, str] = {}
+    """Headers whose values are secrets: name → file."""
+    tls: RemoteTlsConfig = RemoteTlsConfig()
+
+
+class RemoteWriteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where samples go with delivery: remote_write."""
+
+    url: str = ""
+    """A remote that needs nothing but an address. Without it and without remotes it is prometheus.url's own."""
+    external_labels: dict[str, str] = {}
+    """Labels for every sample that is sent and does not have them, such as replica."""
+    remotes: tuple[RemoteConfig, ...] = ()
+    """Remotes that need more."""
+
+
+Delivery = Literal["scrape", "remote_write"]
+
+
 class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All sections."""
 
     web: WebConfig = WebConfig()
     journal: JournalConfig = JournalConfig()
+    delivery: Delivery = "scrape"
+    """Who carries point samples to Prometheus: its scrape, the newest of each series; or the bridge by remote write,
+    every one with its own time."""
+    remote_write: RemoteWriteConfig = RemoteWriteConfig()
     access: AccessConfig = AccessConfig()
     prometheus: PrometheusConfig = PrometheusConfig()
     grafana: GrafanaConfig = GrafanaConfig()
@@ -100,16 +154,31 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
 
 
-SECTIONS: Final[Mapping[str, type[Section]]] = get_type_hints(Config)
+SECTIONS: Final[Mapping[str, type[Section]]] = {
+    name: kind
+    for name, kind in get_type_hints(Config).items()
+    if isinstance(kind, type) and issubclass(kind, Section)
+}
+_FIELDS: Final[Mapping[str, msgspec.structs.FieldInfo]] = {
+    name: field
+    for top in msgspec.structs.fields(Config)
+    for name, field in (
+        [(f"{top.name}.{field.name}", field) for field in msgspec.structs.fields(SECTIONS[top.name])]
+        if top.name in SECTIONS
+        else [(top.name, top)]
+    )
+}
 
 
 def setting_names() -> list[str]:
-    """Every setting as ``section.key``, in the order of declaration."""
-    return [
-        f"{section}.{field.name}"
-        for section, kind in SECTIONS.items()
-        for field in msgspec.structs.fields(kind)
-    ]
+    """Every setting as ``section.key``, or ``key`` if it is in no section, in the order of declaration."""
+    return list(_FIELDS)
+
+
+def setting_default(setting: str) -> object:
+    """What it is unless somebody sets it."""
+    field = _FIELDS[setting]
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
 
 
 def environment_name(setting: str) -> str:
@@ -129,21 +198,77 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             values[setting], origins[setting] = environment[name], f"environment variable {name}"
         if setting in flags:
             values[setting], origins[setting] = flags[setting], f"flag --{setting.replace('_', '-')}"
-    sections = {}
-    for section, kind in SECTIONS.items():
-        fields = {field.name: field for field in msgspec.structs.fields(kind)}
-        given = {name: values[f"{section}.{name}"] for name in fields if f"{section}.{name}" in values}
-        checked = {
-            name: _convert(value, fields[name].type, f"{section}.{name}", origins[f"{section}.{name}"])
-            for name, value in given.items()
-        }
-        sections[section] = kind(**checked)
-    return Config(**sections)  # type: ignore[arg-type]
+    checked: dict[str, object] = {}
+    sections: dict[str, dict[str, object]] = {name: {} for name in SECTIONS}
+    for setting, value in values.items():
+        converted = _convert(value, _FIELDS[setting].type, setting, origins[setting])
+        section, _, key = setting.rpartition(".")
+        (sections[section] if section else checked)[key] = converted
+    config = Config(**checked, **{name: kind(**sections[name]) for name, kind in SECTIONS.items()})  # type: ignore[arg-type]
+    _check_remotes(config)
+    return config
+
+
+def remotes_of(config: Config) -> list[RemoteConfig]:
+    """Where point samples are sent to; none with delivery: scrape."""
+    if config.delivery == "scrape":
+        return []
+    remotes = list(config.remote_write.remotes)
+    if config.remote_write.url or not remotes:
+        url = config.remote_write.url or f"{config.prometheus.url.rstrip('/')}/api/v1/write"
+        remotes.insert(0, RemoteConfig(name=DEFAULT_REMOTE, url=url))
+    return remotes
+
+
+def _check_remotes(config: Config) -> None:
+    """Raises StartFailed if two settings of remotes contradict each other, or one makes no sense."""
+    labels = config.remote_write.external_labels
+    if wrong := [name for name in labels if not re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", name)]:
+        raise StartFailed(f"remote_write.external_labels: {wrong[0]!r} is no label name")
+    names: set[str] = set()
+    for remote in remotes_of(config):
+        setting = f"remote_write.remotes {remote.name!r}"
+        if remote.name in names:
+            raise StartFailed(
+                f"{setting}: two remotes have this name; remote_write.url is {DEFAULT_REMOTE!r}"
+            )
+        names.add(remote.name)
+        if not re.match(r"https?://[^/]", remote.url):
+            what = "remote_write.url" if remote.name == DEFAULT_REMOTE else f"{setting}: url"
+            raise StartFailed(f"{what}: expected http://… or https://…, got {remote.url!r}")
+        if remote.username and remote.bearer_token_file:
+            raise StartFailed(f"{setting}: username and bearer_token_file exclude each other")
+        if remote.password_file and not remote.username:
+            raise StartFailed(f"{setting}: password_file needs a username")
+        if bool(remote.tls.cert_file) != bool(remote.tls.key_file):
+            raise StartFailed(f"{setting}: tls.cert_file and tls.key_file belong together")
+        for key, file in _files_of(remote).items():
+            try:
+                Path(file).read_bytes()
+            except OSError as error:
+                raise StartFailed(f"{setting}: {key} {file}: {error.strerror}") from error
+
+
+def _files_of(remote: RemoteConfig) -> dict[str, str]:
+    """Files that *remote* needs, by the key that names them."""
+    files = {
+        "password_file": remote.password_file,
+        "bearer_token_file": remote.bearer_token_file,
+        "tls.ca_file": remote.tls.ca_file,
+        "tls.cert_file": remote.tls.cert_file,
+        "tls.key_file": remote.tls.key_file,
+        **{f"header_files {name}": file for name, file in remote.header_files.items()},
+    }
+    return {key: file for key, file in files.items() if file}
 
 
 def _convert(value: object, kind: object, setting: str, origin: str) -> object:
     try:
+        if isinstance(value, str) and get_origin(kind) in (dict, tuple):
+            value = yaml.safe_load(value)  # a flag or variable for what is more than a word in the file
         return msgspec.convert(value, kind, strict=False)
+    except yaml.YAMLError as error:
+        raise StartFailed(f"{setting}: no YAML: {' '.join(str(error).split())}, from the {origin}") from error
     except msgspec.ValidationError as error:
         choices = get_args(kind)
         hint = f" (one of {', '.join(map(str, choices))})" if choices and isinstance(choices[0], str) else ""
@@ -165,7 +290,11 @@ def _read_file(file: Path) -> tuple[dict[str, object], dict[str, str]]:
     values: dict[str, object] = {}
     for section, keys in document.items():
         if section not in SECTIONS:
-            raise StartFailed(_unknown(f"section {section!r}", str(section), SECTIONS, file))
+            if section not in _FIELDS or "." in section:
+                known = [*SECTIONS, *(name for name in _FIELDS if "." not in name)]
+                raise StartFailed(_unknown(f"section {section!r}", str(section), known, file))
+            values[section] = keys
+            continue
         if keys is None:
             continue  # all of its keys are commented out
         if not isinstance(keys, dict):
@@ -178,8 +307,8 @@ def _read_file(file: Path) -> tuple[dict[str, object], dict[str, str]]:
     return values, dict.fromkeys(values, f"configuration file {file}")
 
 
-def _unknown(what: str, name: str, known: Mapping[str, object] | list[str], file: Path) -> str:
-    nearest = difflib.get_close_matches(name, list(known), 1, 0.5)
+def _unknown(what: str, name: str, known: list[str], file: Path) -> str:
+    nearest = difflib.get_close_matches(name, known, 1, 0.5)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
     return f"configuration file {file}: unknown {what}: {hint}"
 

@@ -18,7 +18,7 @@ from pushgateway_bridge.journal.entry import Entry, Extra, Work
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
-from pushgateway_bridge.model.change import Push
+from pushgateway_bridge.model.change import Deletion, Expiry, Push
 from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.report import Report
@@ -234,7 +234,8 @@ class Ingest:
             self.applied(position)
             outcome.set_result(None)
 
-        self._journal.append(Work(committed, outcome.set_exception, encode_change(deletion)))
+        extra = self._removals(deletion)
+        self._journal.append(Work(committed, outcome.set_exception, encode_change(deletion), extra))
         # The client may go away meanwhile; what it asked for is done all the same.
         await asyncio.shield(outcome)
         return len(deletion.groups)
@@ -258,7 +259,30 @@ class Ingest:
             self.state.apply_expiry(expiry, position)
             self._applied_position = position
 
-        self._journal.append(Work(committed, lambda _refusal: None, encode_change(expiry)))
+        extra = self._removals(expiry)
+        self._journal.append(Work(committed, lambda _refusal: None, encode_change(expiry), extra))
+
+    def _removals(self, change: Expiry | Deletion) -> Extra | None:
+        """What remotes need to name what *change* removes; nothing if there are no remotes."""
+        if not self._journal.frames.cursors:
+            return None
+        return Extra(removals=self.state.removals_of(change))
+
+    # Remotes
+
+    async def set_remotes(self, remotes: Sequence[str]) -> None:
+        """Keep records for *remotes* and nobody else; a new one begins with what comes from now on."""
+        known = self._journal.frames.cursors
+        for remote in known.keys() - set(remotes):
+            logger.info("remote forgotten remote=%s", remote)
+            await self._write(cursor=(remote, None))
+        for remote in set(remotes) - known.keys():
+            await self._write(cursor=(remote, self._journal.newest_position))
+
+    def move_cursor(self, remote: str, position: int) -> None:
+        """*remote* has everything up to *position*."""
+        extra = Extra(cursor=(remote, position))
+        self._journal.append(Work(lambda _position: None, lambda _refusal: None, extra=extra))
 
     async def checkpoint_until_cancelled(self, interval_seconds: float, max_bytes: int) -> None:
         """Write the groups that changed and free the records that this covers.
@@ -331,6 +355,7 @@ class Ingest:
         sketches: Sequence[tuple[int, int, int, bytes | None]] = (),
         floor: int | None = None,
         next_group_id: int | None = None,
+        cursor: tuple[str, int | None] | None = None,
     ) -> None:
         """Have the journal write this among the pushes. Raises PushRejected."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -343,7 +368,7 @@ class Ingest:
             if not outcome.done():
                 outcome.set_exception(refusal)
 
-        extra = Extra(rows=rows, sketches=sketches, floor=floor, next_group_id=next_group_id)
+        extra = Extra(rows=rows, sketches=sketches, floor=floor, next_group_id=next_group_id, cursor=cursor)
         self._journal.append(Work(committed, failed, extra=extra))
         await outcome
 

@@ -95,7 +95,7 @@ class DialectMetrics(Collector):
 class SelfMetrics:
     """Counters and histograms that web and pipeline add to. ``registry`` holds these and what ``app`` adds."""
 
-    def __init__(self, version: str, dialects: Iterable[str]) -> None:
+    def __init__(self, version: str, dialects: Iterable[str], delivery: str = "scrape") -> None:
         """Each of *dialects* has its counts in ``dialects``."""
         self.registry = CollectorRegistry()
         self.commit_duration = Histogram(
@@ -134,6 +134,13 @@ class SelfMetrics:
             registry=self.registry,
         )
         self.build_info.labels(version).set(1)
+        self.delivery_info = Gauge(
+            "telemetry_delivery_info",
+            "Always 1; the label says who carries point samples to Prometheus: scrape or remote_write.",
+            ("delivery",),
+            registry=self.registry,
+        )
+        self.delivery_info.labels(delivery).set(1)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.dialects = {dialect: DialectCounts() for dialect in dialects}

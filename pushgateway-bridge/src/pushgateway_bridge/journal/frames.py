@@ -8,6 +8,7 @@ state would go with them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, cast
 
 import apsw
@@ -21,11 +22,19 @@ LOOK_MS: Final = 60_000
 """How often the age of the oldest frame is looked at."""
 
 
+class RemoteLimits(NamedTuple):
+    """How much may be kept for one remote; 0 if the journal's own limits are enough."""
+
+    max_bytes: int
+    max_age_seconds: float
+
+
 class FrameLimits(NamedTuple):
     """How much may be kept for remotes."""
 
     max_bytes: int
     max_age_seconds: float
+    remotes: Mapping[str, RemoteLimits] = {}
 
 
 class Pending(NamedTuple):
@@ -142,6 +151,7 @@ class Frames:
             connection.execute("DELETE FROM cursor WHERE remote = ?", (remote,))
         else:
             before = self.cursors.get(remote)
+            position = max(position, before or 0)
             if before is None:
                 behind = _pending_behind(connection, position)
             else:
@@ -167,7 +177,7 @@ class Frames:
 
     def due(self, now_ms: int) -> bool:
         """Whether ``delete_surplus`` has something to do, or must look how old the oldest frame is."""
-        if self.surplus:
+        if self.surplus or self._over_own_limits(now_ms):
             return True
         if not self.cursors or self._deleted_through >= self.floor:
             return False
@@ -180,6 +190,8 @@ class Frames:
     def delete_surplus(self, connection: apsw.Connection, now_ms: int) -> None:
         """Delete a few frames that nobody needs, or that are over the limits."""
         self._looked_ms = now_ms
+        for remote in self._over_own_limits(now_ms):
+            self._drop_oldest_of(connection, remote)
         kept_for_remotes = bool(self.cursors) and self._deleted_through < self.floor
         self._over_limit = kept_for_remotes and self._is_over(connection, now_ms)
         deletable = self._deletable()
@@ -191,6 +203,27 @@ class Frames:
         connection.execute("DELETE FROM frame WHERE position <= ?", (through,))
         self.kept_bytes -= size
         self._deleted_through = through
+
+    def _over_own_limits(self, now_ms: int) -> list[str]:
+        """Remotes for which more is kept than their own limits let."""
+        over = []
+        for remote, limits in self._limits.remotes.items():
+            _, size, oldest_ms = self.pending.get(remote, Pending())
+            too_old = (
+                limits.max_age_seconds and oldest_ms and now_ms - oldest_ms > limits.max_age_seconds * 1000
+            )
+            if too_old or (limits.max_bytes and size > limits.max_bytes):
+                over.append(remote)
+        return over
+
+    def _drop_oldest_of(self, connection: apsw.Connection, remote: str) -> None:
+        """Move the cursor of *remote* over a few frames that it does not have."""
+        position = self.cursors[remote]
+        oldest = "SELECT max(position) FROM (SELECT position FROM frame WHERE position > ? ORDER BY position LIMIT ?)"
+        through = _number(connection, oldest, position, DELETED_A_GROUP)
+        lost, _ = _passed(connection, position, through)
+        self.lost_samples = {**self.lost_samples, remote: self.lost_samples.get(remote, 0) + lost}
+        self.set_cursor(connection, remote, through)
 
     def _is_over(self, connection: apsw.Connection, now_ms: int) -> bool:
         if self.kept_bytes > self._limits.max_bytes:

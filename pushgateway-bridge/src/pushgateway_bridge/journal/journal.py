@@ -249,6 +249,11 @@ class Journal:
             self._work.release()
 
     @property
+    def newest_position(self) -> int:
+        """The position of the newest group commit, 0 before the first."""
+        return self._next_position - 1
+
+    @property
     def queued(self) -> int:
         """Entries that wait for the next group commit."""
         return len(self._queue)

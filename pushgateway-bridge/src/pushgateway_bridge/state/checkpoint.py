@@ -63,8 +63,8 @@ def encode_group(group: Group, now_ms: int, monotonic: float) -> bytes:
             else [one.value]
             for one in series
         ],
-        [one.timestamp_ms for one in series],
-        [round(now_ms - (monotonic - one.seen) * 1000) for one in series],
+        [one.stamp.timestamp_ms for one in series],
+        [round(now_ms - (monotonic - one.stamp.seen) * 1000) for one in series],
         group.next_id,
     )
     return _encoder.encode(state)
@@ -88,17 +88,29 @@ def give_back_sketches(group: Group, rows: Iterable[tuple[int, int, bytes | None
             one.count.changed_hours.add(hour)
 
 
-def restore_group(store: Store, group_id: int, body: bytes, now_ms: int, monotonic: float) -> int:
-    """Put a group back into *store* and return how many series it has.
-
-    Raises ValueError if *body* is no group, or of another version.
-    """
+def _decode(body: bytes) -> GroupState:
+    """Raises ValueError if *body* is no group, or of another version."""
     try:
         state = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     if state.version != VERSION:
-        raise ValueError(f"checkpoint of group {group_id} has version {state.version}, expected {VERSION}")
+        raise ValueError(f"a checkpoint has version {state.version}, expected {VERSION}")
+    return state
+
+
+def decode_group(body: bytes) -> tuple[GroupDefinition, list[SeriesDefinition]]:
+    """Which group a row of the checkpoint is, and what its numbers mean. Raises ValueError."""
+    state = _decode(body)
+    return state.group, state.definitions
+
+
+def restore_group(store: Store, group_id: int, body: bytes, now_ms: int, monotonic: float) -> int:
+    """Put a group back into *store* and return how many series it has.
+
+    Raises ValueError if *body* is no group, or of another version.
+    """
+    state = _decode(body)
     group = store.restored_group(group_id, state.group, state.position)
     group.next_id = state.next_id
 

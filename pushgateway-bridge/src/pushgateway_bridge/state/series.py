@@ -17,7 +17,7 @@ from pushgateway_bridge.model.histogram import line_names, no_observations
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import Shape
 from pushgateway_bridge.model.text import series_prefix
-from pushgateway_bridge.state.block import Block, FamilyBlocks
+from pushgateway_bridge.state.block import Block, FamilyBlocks, Row, row_of
 from pushgateway_bridge.state.distinct import WINDOWS, DistinctCount
 
 GAPS_KEPT: Final = 8
@@ -35,10 +35,27 @@ def series_name(family: str, labels: LabelSet) -> SeriesName:
     return (family, labels) if labels else family
 
 
+class Stamp:
+    """When series were last pushed: the newest sample's time, and the moment on the monotonic clock.
+
+    Series that are pushed together share one, so that it is written once for all of them.
+    """
+
+    __slots__ = ("seen", "timestamp_ms")
+
+    def __init__(self, timestamp_ms: int = 0, seen: float = 0.0) -> None:
+        self.timestamp_ms = timestamp_ms
+        self.seen = seen
+
+
+NEVER: Final = Stamp()
+"""Of series that are not shown yet. Nobody writes to it."""
+
+
 class Series:
     """One series that holds a value. It has no block until the push that made it is committed."""
 
-    __slots__ = ("block", "family", "id", "index", "labels", "seen", "series_class", "timestamp_ms")
+    __slots__ = ("block", "family", "id", "index", "labels", "series_class", "stamp")
 
     kind: ClassVar = SeriesKind.VALUE
 
@@ -51,9 +68,7 @@ class Series:
         self.series_class = series_class
         self.block: Block | None = None
         self.index = 0
-        self.timestamp_ms = 0
-        self.seen = 0.0
-        """When it was last pushed, on the monotonic clock."""
+        self.stamp = NEVER
 
     @property
     def name(self) -> SeriesName:
@@ -207,6 +222,7 @@ class Source:
         "last_received_ms",
         "pending_reports",
         "reports",
+        "row",
         "seen",
         "series",
     )
@@ -227,7 +243,9 @@ class Source:
         self.groups = 0
         """Push groups that this source has."""
         self.series: tuple[Series, ...] = ()
-        """The series about this source: last report, interval, reports."""
+        """The series about this source: last report, reports, interval."""
+        self.row: tuple[Row, int] | None = None
+        """Where they stand, if in the same place of their blocks."""
 
     @property
     def interval_seconds(self) -> float | None:
@@ -281,16 +299,28 @@ def _median(numbers: Iterable[float]) -> float:
 class KnownShape:
     """The series that a report of one shape sets, found once for all reports of this shape that follow."""
 
-    __slots__ = ("ids", "placed", "points", "series", "shape")
+    __slots__ = ("ids", "index", "placed", "points", "row", "series", "shape", "stamp")
 
     def __init__(self, shape: Shape, series: list[Series]) -> None:
         self.shape = shape
         self.series = series
         self.ids = _same(tuple(one.id for one in series))
+        self.stamp: Stamp | None = None
+        """The one that all of them share, if it is known that they do."""
+        self.row: Row | None = None
+        """The blocks that hold them, all at ``index``, if that is so."""
+        self.index = 0
         self.points = sum(one.series_class is SeriesClass.POINT for one in series)
         """How many of them are point samples."""
         self.placed = all(one.block is not None for one in series)
         """Whether all of them are shown; until then a report defines them."""
+
+    def look_for_row(self) -> None:
+        """Find out whether all of them can be written together: called when they have been written one by one."""
+        stamp = self.series[0].stamp if self.series else None
+        found = row_of([(one.block, one.index) for one in self.series])
+        if found is not None and all(one.stamp is stamp for one in self.series):
+            (self.row, self.index), self.stamp = found, stamp
 
 
 @lru_cache(maxsize=1024)

@@ -27,8 +27,9 @@ from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import GroupReport
 from pushgateway_bridge.model.text import render_labels
 from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
-from pushgateway_bridge.state.block import Block, FamilyBlocks
+from pushgateway_bridge.state.block import Block, FamilyBlocks, row_of, set_row
 from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
+from pushgateway_bridge.state.removal import encode_removal
 from pushgateway_bridge.state.series import (
     CounterSeries,
     DistinctSeries,
@@ -38,6 +39,7 @@ from pushgateway_bridge.state.series import (
     Series,
     SeriesName,
     Source,
+    Stamp,
     Waiting,
     series_name,
 )
@@ -273,12 +275,26 @@ class Store:
     def settle(self, group: Group) -> None:
         """Write the values of *group* that wait into its blocks."""
         waiting = group.waiting
-        if waiting is not None:
-            group.waiting = None
-            self._waiting.pop(group.id, None)
-            known, values, timestamp_ms, received_ms, seen = waiting
+        if waiting is None:
+            return
+        group.waiting = None
+        self._waiting.pop(group.id, None)
+        known, values, timestamp_ms, received_ms, seen = waiting
+        row, stamp = known.row, known.stamp
+        if (
+            row is not None
+            and stamp is not None
+            and group.known is known
+            and timestamp_ms >= stamp.timestamp_ms
+        ):
+            stamp.timestamp_ms = timestamp_ms
+            stamp.seen = seen
+            set_row(row, known.index, values)
+        else:
             self._set_values(group, known.series, values, timestamp_ms, received_ms, seen)
-            self._show_source(group.source)
+            if group.known is known:
+                known.look_for_row()
+        self._show_source(group.source)
 
     @property
     def next_group_id(self) -> int:
@@ -304,33 +320,33 @@ class Store:
     ) -> None:
         # A time further ahead than any that is believed was so when it came: our clock was set back since.
         latest_ms = received_ms + MAX_AHEAD_MS
+        stamp = Stamp(timestamp_ms, seen)
         for one, value in zip(series, values, strict=True):
-            one.seen = seen
             block = one.block
             if block is None:
                 one.place(group.rendered, value)
             elif (
-                timestamp_ms >= one.timestamp_ms
-                or one.timestamp_ms > latest_ms
+                timestamp_ms >= one.stamp.timestamp_ms
+                or one.stamp.timestamp_ms > latest_ms
                 or one.series_class is SeriesClass.AGGREGATE
             ):
                 block.values[one.index] = value
                 block.changed = True
             else:
+                one.stamp = Stamp(one.stamp.timestamp_ms, seen)
                 continue
-            one.timestamp_ms = timestamp_ms
+            one.stamp = stamp
 
     def _set_aggregates(self, group: Group, change: GroupChange, received_ms: int, seen: float) -> None:
         for series_id, totals in change.histograms:
             histogram = group.by_id[series_id]
             assert isinstance(histogram, HistogramSeries)
-            histogram.seen = seen
-            histogram.timestamp_ms = received_ms
+            histogram.stamp = Stamp(received_ms, seen)
             histogram.show(group.rendered, totals)
         for series_id, hash64 in change.distinct:
             distinct = group.by_id[series_id]
             assert isinstance(distinct, DistinctSeries)
-            distinct.seen = seen
+            distinct.stamp = Stamp(received_ms, seen)
             distinct.count.add(hash64, received_ms)
             if distinct.block is None:
                 self._show_distinct(group, distinct, received_ms)
@@ -391,11 +407,11 @@ class Store:
         for name, one in list(group.series.items()):
             if one.series_class is not SeriesClass.POINT or one.block is None:
                 continue
-            if one.seen + time_to_live <= now:
+            if one.stamp.seen + time_to_live <= now:
                 ids.append(one.id)
                 del group.series[name]
             else:
-                group.check_at = min(group.check_at, one.seen + time_to_live)
+                group.check_at = min(group.check_at, one.stamp.seen + time_to_live)
         return ids
 
     def reserve_deletion(self, wanted: Callable[[PushGroup], bool], received_ms: int) -> Deletion | None:
@@ -432,6 +448,20 @@ class Store:
         if group is not None and group.position <= position:
             self._remove_group(group)
             self._changed_groups.add(group_id)
+
+    def removals_of(self, change: Expiry | Deletion) -> list[tuple[int, bytes]]:
+        """What *change* will remove, by group, for remotes that may have to name it still."""
+        found = []
+        for group_id, ids in (*change.series, *((group_id, None) for group_id in change.groups)):
+            group = self._groups_by_id.get(group_id)
+            if group is None:
+                continue
+            series = group.by_id.values() if ids is None else [group.by_id[i] for i in ids]
+            points = [one for one in series if one.series_class is SeriesClass.POINT]
+            if points:
+                definition = GroupDefinition(group.labels, group.dialect, group.source.created_ms)
+                found.append((group_id, encode_removal(definition, points)))
+        return found
 
     def renew_distinct(self, now_ms: int) -> None:
         """Show who was seen in the windows that end at *now_ms* (Unix)."""
@@ -496,8 +526,7 @@ class Store:
     ) -> Series:
         """A series as its group's checkpoint has it, still to be shown."""
         one = self._add_series(group, _make_series(definition, self._families[definition.family]))
-        one.timestamp_ms = timestamp_ms
-        one.seen = seen
+        one.stamp = Stamp(timestamp_ms, seen)
         return one
 
     def restored_source(
@@ -629,11 +658,16 @@ class Store:
     def _show_source(self, source: Source) -> None:
         if not source.series:
             source.series = self._source_series(source)
-        last, reports, *interval = source.series
-        _set(last, source.last_received_ms / 1000)
-        _set(reports, float(source.reports))
-        if interval and source.interval_seconds is not None:
-            _set(interval[0], source.interval_seconds)
+            source.row = row_of([(one.block, one.index) for one in source.series])
+        interval = source.interval_seconds
+        values = [source.last_received_ms / 1000, float(source.reports)]
+        if interval is not None:
+            values.append(interval)
+        if source.row is not None:
+            set_row(*source.row, values)
+        else:
+            for one, value in zip(source.series, values, strict=True):
+                _set(one, value)
 
     def _source_series(self, source: Source) -> tuple[Series, ...]:
         job, instance = source.key

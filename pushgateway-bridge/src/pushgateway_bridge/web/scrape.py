@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter, Request, Response
+from isal import isal_zlib
 from prometheus_client import CollectorRegistry
 
 from pushgateway_bridge.exposition.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
@@ -21,22 +21,24 @@ COMPRESSED_BYTES = 2**20
 """How much is compressed at a time."""
 
 
-def scrape_router(store: Store, registry: CollectorRegistry) -> APIRouter:
+def scrape_router(store: Store, registry: CollectorRegistry, undelivered: Sequence[SeriesClass]) -> APIRouter:
     """``GET /metrics``: the newest of everything.
 
-    ``?class[]=undelivered`` leaves out what another delivery carries to Prometheus; with ``delivery: scrape`` that
-    is nothing, so the answer is the same.
+    ``?class[]=undelivered`` leaves out what another delivery carries to Prometheus: all but the classes
+    *undelivered*.
     """
     router = APIRouter(tags=["metrics"])
 
     async def metrics(request: Request) -> Response:
         """The metrics in Prometheus' text format or OpenMetrics, as the Accept header asks."""
-        unknown = set(request.query_params.getlist("class[]")) - {"undelivered"}
+        asked = set(request.query_params.getlist("class[]"))
+        unknown = asked - {"undelivered"}
         if unknown:
             text = f"unknown class[] {', '.join(sorted(unknown))}: the only one is undelivered\n"
             return Response(text, 400, media_type="text/plain")
         openmetrics = wants_openmetrics(request.headers.get("accept", ""))
-        parts = await render(store, registry, tuple(SeriesClass), openmetrics=openmetrics)
+        classes = undelivered if asked else tuple(SeriesClass)
+        parts = await render(store, registry, classes, openmetrics=openmetrics)
         headers = {"Content-Type": OPENMETRICS if openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
@@ -79,11 +81,11 @@ async def render(
 
 
 def gzip_parts(parts: Sequence[bytes]) -> bytes:
-    """*parts* as one gzip stream. Level 1: a scrape is read once, on the same machine or network.
+    """*parts* as one gzip stream, by Intel's library, which takes a fifth of zlib's time for the same size.
 
     In large pieces, as each takes the interpreter's lock from the event loop again.
     """
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
+    compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31)
     return b"".join([*(compressor.compress(piece) for piece in _pieces(parts)), compressor.flush()])
 
 
