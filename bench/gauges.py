@@ -25,6 +25,9 @@ from pushgateway_bridge.model.labels import PushGroup, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report, Shape
 
 DELAY_VARIABLE = "BENCH_COMMIT_DELAY_SECONDS"
+RECEIVED_TIMES_VARIABLE = "BENCH_RECEIVED_TIMES"
+"""If it is set, the time received stands in for the one in the push."""
+RECEIVED_TIMES = RECEIVED_TIMES_VARIABLE in os.environ
 FAMILIES = {name: Family(name, "gauge", f"{name} of the benchmark.") for name in TEN_GAUGES}
 
 
@@ -46,7 +49,8 @@ def decode(body: bytes, context: PushContext) -> Report:  # noqa: ARG001 - the t
         shape = shape_of(tuple(push.gauges))
     except (msgspec.DecodeError, KeyError) as error:
         raise MalformedBody(str(error)) from error
-    group = GroupReport(group_of(push.host), shape, list(push.gauges.values()), round(push.timestamp * 1000))
+    timestamp_ms = None if RECEIVED_TIMES else round(push.timestamp * 1000)
+    group = GroupReport(group_of(push.host), shape, list(push.gauges.values()), timestamp_ms)
     return Report((group,), accepted=1)
 
 

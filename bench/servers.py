@@ -29,13 +29,17 @@ class ServerFailed(Exception):
     """A server did not start, or said something unexpected. ``str(error)`` names it."""
 
 
-def free_port() -> int:
+PROMISED_PORTS = range(32000, 32700)
+"""The same, for servers that are started later than those who are told their address."""
+
+
+def free_port(ports: range = PORTS) -> int:
     """A port that nothing listens on now."""
-    for port in PORTS:
+    for port in ports:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((ADDRESS, port))
             return port
-    raise ServerFailed(f"no free port from {PORTS.start} to {PORTS.stop - 1}")
+    raise ServerFailed(f"no free port from {ports.start} to {ports.stop - 1}")
 
 
 class Server:
@@ -44,9 +48,15 @@ class Server:
     ready_path = "/-/ready"
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
-        """*command* has ``{address}`` where it wants host and port."""
+        """*command* has ``{address}`` where it wants host and port: *port* if it was promised to others."""
+        self._promised_port = port
         self.name = name
         self._command = command
         self._log = log
@@ -64,7 +74,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises ServerFailed with its last words if it does not come up."""
-        self.port = free_port()
+        self.port = self._promised_port or free_port()
         command = [part.format(address=f"{ADDRESS}:{self.port}") for part in self._command]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

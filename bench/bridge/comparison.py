@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bench.bridge import push_rates, replay, scrapes, slow_disk
+from bench.bridge import push_rates, remote_write, replay, scrapes, slow_disk
 from bench.bridge.rounds import Noise, Settings
 from bench.table import Row
 
@@ -14,6 +14,7 @@ PARTS: dict[str, Callable[[Settings, Noise], list[Row]]] = {
     "scrapes": scrapes.many_groups,
     "replay": replay.replay,
     "slow-disk": slow_disk.slow_disk,
+    "remote-write": remote_write.remote_write,
 }
 
 

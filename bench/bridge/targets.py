@@ -23,3 +23,8 @@ MEMORY, MEMORY_AIM = Target("≤", 0.5), Target("≤", 0.33)
 REPLAY_SAMPLES_PER_SECOND = Target("≥", 200_000.0)
 DELAYED_RATE = Target("≥", 0.5)
 """Of our own rate without the delay."""
+
+SINK_SAMPLES_PER_SECOND = Target("≥", 100_000.0)
+PROMETHEUS_SAMPLES_PER_SECOND = Target("≥", 50_000.0)
+RATE_WHILE_SHIPPING = Target("≥", 0.75)
+"""Of our own rate without a remote."""

@@ -236,6 +236,10 @@ def _check_remotes(config: Config) -> None:
         if not re.match(r"https?://[^/]", remote.url):
             what = "remote_write.url" if remote.name == DEFAULT_REMOTE else f"{setting}: url"
             raise StartFailed(f"{what}: expected http://… or https://…, got {remote.url!r}")
+        if "@" in remote.url.split("/")[2]:
+            raise StartFailed(
+                f"{setting}: user and password do not belong in the url: use username and password_file"
+            )
         if remote.username and remote.bearer_token_file:
             raise StartFailed(f"{setting}: username and bearer_token_file exclude each other")
         if remote.password_file and not remote.username:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import apsw
+import urllib3
 
 from pushgateway_bridge.journal.reader import JournalReader
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
@@ -178,6 +179,7 @@ def main() -> int:
         return 2
     logging.basicConfig(level=setup.log_level.upper(), format=LOG_FORMAT)
     logging.getLogger("urllib3").setLevel("ERROR")
+    urllib3.disable_warnings()  # whoever sets insecure_skip_verify knows
     try:
         shippers = Shippers(setup, sys.stdout.buffer)
     except apsw.Error as error:

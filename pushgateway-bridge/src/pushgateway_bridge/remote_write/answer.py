@@ -61,7 +61,12 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
         return min(float(header), MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        OverflowError,
+    ):  # the parser of dates lets all of these through
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -7,13 +7,14 @@ sent already is dropped, since remotes refuse it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from pushgateway_bridge.model.change import Change, Push
 from pushgateway_bridge.remote_write.encode import (
     FIRST_MS,
     LAST_MS,
     STALE,
+    Heads,
     doubles,
     labels_of,
     several,
@@ -27,10 +28,13 @@ UNSENDABLE_TIME: Final = "time"
 
 
 class Row(NamedTuple):
-    """Samples of some series at one time: of each the head that precedes its value, and the value as it is sent."""
+    """Samples of some series at one time: of each the head that precedes its value, and the value.
+
+    Values are numbers, or bytes as they are sent; all of one kind.
+    """
 
     heads: Sequence[bytes]
-    values: Sequence[bytes]
+    values: Sequence[float] | Sequence[bytes]
     timestamp_ms: int
 
     @property
@@ -39,7 +43,17 @@ class Row(NamedTuple):
 
     def encode(self) -> bytes:
         """As messages of a request."""
-        return singles(self.heads, self.values, self.timestamp_ms)
+        heads = self.heads
+        if type(heads) is Heads and type(self.values[0]) is float:
+            return heads.singles(cast(Sequence[float], self.values), self.timestamp_ms)
+        return singles(heads, self.sent_values(), self.timestamp_ms)
+
+    def sent_values(self) -> Sequence[bytes]:
+        """The values as they are sent."""
+        values = self.values
+        if isinstance(values[0], bytes):
+            return cast(Sequence[bytes], values)
+        return doubles(cast(Sequence[float], values))
 
     def halves(self) -> tuple[Piece, Piece]:
         """Two that hold the same; it must have at least two samples."""
@@ -102,7 +116,7 @@ class _Sent(NamedTuple):
 
 
 class Collector:
-    """Takes changes in the order of the journal and gives batches; one a remote.
+    """Takes changes in the order of the journal and gives batches; one for each range that is sent in order.
 
     *dropped* is told how many samples are not sent, and why.
     """
@@ -111,9 +125,13 @@ class Collector:
         self._names = names
         self._dropped = dropped
         self._sent: dict[GroupNames, _Sent] = {}
+        """As of the last batch."""
+        self._newest: dict[GroupNames, _Sent] = {}
+        """Of those groups that have something in this one."""
         self._rows: list[tuple[GroupNames, Row]] = []
         self._repeated = False
-        self._groups: set[GroupNames] = set()
+        self._ended: list[GroupNames] = []
+        """Groups that are gone; what was sent of them need not be remembered."""
         self.samples = 0
         """Collected since the last batch."""
 
@@ -146,38 +164,39 @@ class Collector:
             if not heads:
                 continue
             values = change.values if where is None else [change.values[i] for i in where]
-            self._add_row(group, Row(heads, doubles(values), change.timestamp_ms), push.received_ms)
+            self._add_row(group, Row(heads, values, change.timestamp_ms), push.received_ms)
 
     def _end(self, group_id: int, series_ids: Iterable[int] | None, received_ms: int) -> None:
         """Mark series as stale, in their pusher's time: behind the newest sample, by how long it was silent."""
         group = self._names.group(group_id)
         if group is None:
             return
-        known = group.heads.values() if series_ids is None else map(group.heads.get, series_ids)
+        # A copy, as another remote's thread may learn of new series meanwhile.
+        known = list(group.heads.values()) if series_ids is None else map(group.heads.get, series_ids)
         heads = [one for one in known if one is not None]
-        sent = self._sent.pop(group, None) if series_ids is None else self._sent.get(group)
+        sent = self._newest.get(group) or self._sent.get(group)
         timestamp_ms = received_ms
         if sent is not None:
             timestamp_ms = max(received_ms + sent.ahead_ms, sent.timestamp_ms + 1)
         if heads:
             self._add_row(group, Row(heads, [STALE] * len(heads), timestamp_ms), received_ms)
-            if series_ids is None:
-                self._sent.pop(group, None)
+        if series_ids is None:
+            self._ended.append(group)
 
     def _add_row(self, group: GroupNames, row: Row, received_ms: int) -> None:
         if not FIRST_MS <= row.timestamp_ms <= LAST_MS:
             self._dropped(UNSENDABLE_TIME, row.samples)
             return
         sent = self._sent.get(group)
-        if group in self._groups:
-            self._repeated = True
-        elif sent is not None and sent.timestamp_ms == row.timestamp_ms:
+        if sent is not None and sent.timestamp_ms == row.timestamp_ms:
             row = self._without(row, sent.heads)
             if not row.heads:
                 return
-        if sent is None or row.timestamp_ms >= sent.timestamp_ms:
-            self._sent[group] = _Sent(row.timestamp_ms, row.heads, row.timestamp_ms - received_ms)
-        self._groups.add(group)
+        newest = self._newest.get(group)
+        if newest is not None:
+            self._repeated = True
+        if newest is None or row.timestamp_ms >= newest.timestamp_ms:
+            self._newest[group] = _Sent(row.timestamp_ms, row.heads, row.timestamp_ms - received_ms)
         self._rows.append((group, row))
         self.samples += row.samples
 
@@ -186,13 +205,21 @@ class Collector:
         known = set(sent)
         left = [pair for pair in zip(row.heads, row.values, strict=True) if pair[0] not in known]
         self._dropped(SAME_TIME, row.samples - len(left))
-        return Row([one for one, _ in left], [value for _, value in left], row.timestamp_ms)
+        values = cast(Sequence[float], [value for _, value in left])
+        return Row([one for one, _ in left], values, row.timestamp_ms)
 
     def take(self) -> Batch:
         """What was collected; collecting begins anew."""
         pieces: list[Piece] = self._merged() if self._repeated else [row for _, row in self._rows]
+        for group, newest in self._newest.items():
+            sent = self._sent.get(group)
+            if sent is None or newest.timestamp_ms >= sent.timestamp_ms:
+                self._sent[group] = newest
+        for group in self._ended:
+            self._sent.pop(group, None)
         self._rows = []
-        self._groups.clear()
+        self._newest = {}
+        self._ended = []
         self._repeated = False
         self.samples = 0
         return Batch(pieces)
@@ -212,9 +239,9 @@ class Collector:
 
     def _runs(self, rows: Sequence[Row]) -> list[Piece]:
         by_series: dict[bytes, dict[int, bytes]] = {}
-        for heads, values, timestamp_ms in rows:
-            for one, value in zip(heads, values, strict=True):
-                by_series.setdefault(one, {})[timestamp_ms] = value
+        for row in rows:
+            for one, value in zip(row.heads, row.sent_values(), strict=True):
+                by_series.setdefault(one, {})[row.timestamp_ms] = value
         runs = [Run(one, sorted(times.items())) for one, times in by_series.items()]
         replaced = sum(row.samples for row in rows) - sum(run.samples for run in runs)
         if replaced:

@@ -11,7 +11,7 @@ to the next.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Final
@@ -35,7 +35,8 @@ LAST_MS: Final = (1 << 42) - 1
 
 def label_bytes(name: str, group: LabelSet, labels: LabelSet, external: Mapping[str, str]) -> bytes:
     """The labels of a series as they stand in its ``TimeSeries``: no empty ones, sorted, the series' own win."""
-    merged = {**external, **dict(group), **dict(labels), "__name__": name}
+    own = {key: value for key, value in (*group, *labels) if value}
+    merged = {**external, **own, "__name__": name}
     pairs = (
         _field(b"\x0a", _field(b"\x0a", key.encode()) + _field(b"\x12", value.encode()))
         for key, value in sorted(merged.items())
@@ -55,6 +56,31 @@ def labels_of(series_head: bytes) -> bytes:
     while series_head[start - 1] & 0x80:
         start += 1
     return series_head[start : -len(_SAMPLE_HEAD)]
+
+
+class Heads(list[bytes]):
+    """The heads of series that are pushed together, with what packs a sample of each in one go."""
+
+    __slots__ = ("_pack", "_parts")
+
+    def __init__(self, heads: Iterable[bytes]) -> None:
+        super().__init__(heads)
+        self._pack = _packer(tuple(map(len, self)))
+        self._parts: list[object] = [None] * (3 * len(self))
+        self._parts[::3] = self
+
+    def singles(self, values: Sequence[float], timestamp_ms: int) -> bytes:
+        """The same as the function below gives for these values as they are sent."""
+        parts = self._parts.copy()  # other remotes' threads have the same heads
+        parts[1::3] = values
+        parts[2::3] = [tail(timestamp_ms)] * len(values)
+        return self._pack(*parts)
+
+
+@lru_cache(maxsize=4096)
+def _packer(lengths: tuple[int, ...]) -> Callable[..., bytes]:
+    """Packs heads of these lengths, each with a value and a tail: one after the other."""
+    return struct.Struct("<" + "".join(f"{length}sd{1 + _TIME_BYTES}s" for length in lengths)).pack
 
 
 @lru_cache(maxsize=1024)

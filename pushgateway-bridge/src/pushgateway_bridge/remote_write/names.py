@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pushgateway_bridge.model.change import GroupDefinition, SeriesDefinition
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.model.labels import PushGroup
-from pushgateway_bridge.remote_write.encode import head, label_bytes
+from pushgateway_bridge.remote_write.encode import Heads, head, label_bytes
 
 Layout = tuple[Sequence[bytes], Sequence[int] | None]
 """The heads of the series that are sent, and where their values stand; ``None``: all of them, in this order."""
@@ -45,7 +45,7 @@ class GroupNames:
         """What of the series *ids* is sent. Raises KeyError if one is unknown."""
         if ids != self._ids:
             heads = [self.heads[one] for one in ids]
-            sent = [one for one in heads if one is not None]
+            sent = Heads(one for one in heads if one is not None)
             where = None if len(sent) == len(heads) else [i for i, one in enumerate(heads) if one is not None]
             self._ids, self._layout = ids, (sent, where)
         return self._layout
@@ -57,9 +57,9 @@ class Names:
     def __init__(self, external: Mapping[str, str]) -> None:
         self._external = external
         self._groups: dict[int, GroupNames] = {}
-        self._departed: list[tuple[int, int, tuple[int, ...] | None]] = []
-        """Position, group, and series of it or all: a heap."""
-        self._departures: set[tuple[int, int]] = set()
+        self._departed: list[tuple[int, int, tuple[int, ...]]] = []
+        """Position, group, and series of it, or none for the whole group: a heap."""
+        self._departures: set[tuple[int, int, tuple[int, ...]]] = set()
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -83,18 +83,18 @@ class Names:
 
     def depart(self, position: int, group_id: int, series_ids: Sequence[int] | None) -> None:
         """The record at *position* says that these series are gone; all of the group's if ``None``."""
-        if (position, group_id) not in self._departures:
-            self._departures.add((position, group_id))
-            heapq.heappush(
-                self._departed, (position, group_id, None if series_ids is None else tuple(series_ids))
-            )
+        departure = (position, group_id, () if series_ids is None else tuple(series_ids))
+        if departure not in self._departures:
+            self._departures.add(departure)
+            heapq.heappush(self._departed, departure)
 
     def forget_through(self, position: int) -> None:
         """Every remote has passed *position*."""
         while self._departed and self._departed[0][0] <= position:
-            at, group_id, series_ids = heapq.heappop(self._departed)
-            self._departures.discard((at, group_id))
-            if series_ids is None:
+            departure = heapq.heappop(self._departed)
+            self._departures.discard(departure)
+            _, group_id, series_ids = departure
+            if not series_ids:
                 self._groups.pop(group_id, None)
             elif (group := self._groups.get(group_id)) is not None:
                 for one in series_ids:

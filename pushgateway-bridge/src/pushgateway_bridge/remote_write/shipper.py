@@ -70,9 +70,10 @@ class Sender(Protocol):
 class Lane:
     """A range of the journal: sent up to *after*, to be sent up to *through*."""
 
-    def __init__(self, after: int, through: int) -> None:
+    def __init__(self, after: int, through: int, collector: Collector) -> None:
         self.after = after
         self.through = through
+        self.collector = collector
 
     @property
     def done(self) -> bool:
@@ -106,7 +107,8 @@ class Shipper:
         self._max_samples = max_samples
         self._now_ms = now_ms
         self._jitter = jitter
-        self._live = Lane(cursor, NO_END)
+        self._names = names
+        self._live = Lane(cursor, NO_END, self._new_collector())
         self._backlog: list[Lane] = []
         """Oldest first."""
         self._stopping = False
@@ -117,12 +119,16 @@ class Shipper:
         self._requests: Counter[str] = Counter()
         self._waiting = ""
         self._waiting_since = 0.0
+        self._reasons_logged: set[str] = set()
+        """Since it waits."""
         self._drops_logged = -LOG_DROPS_SECONDS
         self._drops_unlogged = 0
         self._reported: Progress | None = None
         self._reported_at = 0.0
         self._skip_through = 0
-        self._collector = Collector(names, self._count_dropped)
+
+    def _new_collector(self) -> Collector:
+        return Collector(self._names, self._count_dropped)
 
     # From other threads
 
@@ -183,12 +189,12 @@ class Shipper:
             return True
         for position, _written_ms, changes in found:
             for change in changes:
-                self._collector.add(position, change)
-                if self._collector.samples >= self._max_samples:
-                    self._send(self._collector.take())
+                lane.collector.add(position, change)
+                if lane.collector.samples >= self._max_samples:
+                    self._send(lane.collector.take())
             through = position
-        if self._collector.samples:
-            self._send(self._collector.take())
+        if lane.collector.samples:
+            self._send(lane.collector.take())
         lane.after = through
         return True
 
@@ -199,8 +205,9 @@ class Shipper:
         """Go on with what comes in from now on; what is there becomes a lane of the backlog."""
         newest = self._source.newest_position()
         self._source.learn_names()  # of what is skipped here, the new lane would not know
-        self._backlog.append(Lane(self._live.after, newest))
-        self._live.after = newest
+        self._live.through = newest
+        self._backlog.append(self._live)
+        self._live = Lane(newest, NO_END, self._new_collector())
 
     def _obey_skip(self) -> None:
         for lane in (*self._backlog, self._live):
@@ -255,10 +262,12 @@ class Shipper:
     # What is told
 
     def _note_waiting(self, answer: Answer) -> None:
-        if self._waiting != answer.reason:
-            if not self._waiting:
-                self._waiting_since = time.monotonic()
-            self._waiting = answer.reason
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+            self._reasons_logged.clear()
+        self._waiting = answer.reason
+        if answer.reason not in self._reasons_logged:  # a remote may go to and fro between two of them
+            self._reasons_logged.add(answer.reason)
             logger.warning(
                 "remote write waits remote=%s reason=%s detail=%r", self._remote, answer.reason, answer.detail
             )
