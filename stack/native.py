@@ -15,7 +15,17 @@ from types import FrameType
 from stack import folder, supervision, tools
 from stack.configuration import write_configuration
 from stack.errors import StackError
-from stack.parts import READY_PATHS, Part, find_grafana, native_parts, our_programs, part_environment
+from stack.parts import (
+    DELIVERY,
+    READY_PATHS,
+    REMOTE_WRITE,
+    Part,
+    delivery_of,
+    find_grafana,
+    native_parts,
+    our_programs,
+    part_environment,
+)
 from stack.settings import Address, Settings, parse_address, setting_of
 from stack.status import PartStatus
 
@@ -47,14 +57,26 @@ def up(settings: Settings, say: Callable[[str], None]) -> list[str]:
     programs = {**ours, **tools.fetch(tools.STACK_PROGRAMS, say=say)}
     for name in tools.STACK_PROGRAMS:
         say(tools.version_line(name, programs[name]))
+    delivery = delivery_of(settings, programs["prometheus"])
+    if delivery != REMOTE_WRITE and not settings.value(DELIVERY, ""):
+        say(scraped_line(tools.version(programs["prometheus"])))
     parts = native_parts(settings, programs, grafana)
     write_configuration(settings, programs, {part.name: part.address for part in parts})
     for part in parts:
         folder.make_data_folder(settings.directory, part.name)
     with _stopped_on_failure(settings.directory):
-        supervision.start(parts, settings.directory, part_environment(settings))
+        supervision.start(parts, settings.directory, part_environment(settings, delivery))
         _wait_until_ready(parts, settings.directory, say)
     return [part.name for part in parts]
+
+
+def scraped_line(version: str) -> str:
+    """Why the Prometheus that says *version* of itself is not written to."""
+    number = ".".join(str(part) for part in tools.version_number(version)[:2]) or "of unknown version"
+    return (
+        f"Prometheus {number}: samples are scraped, so it gets the newest of each series every 5 s; "
+        "from version 3 on it gets all of them with their own times"
+    )
 
 
 def check_free(part: str, address: Address) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from stack import tools
 from stack.errors import StackError
 from stack.folder import data_folder
 from stack.settings import Address, Settings
@@ -34,6 +35,11 @@ OUR_PROGRAMS = {"exporter": "host-exporter", "bridge": "pushgateway-bridge"}
 
 PART_VARIABLES = ("HOST_EXPORTER_", "PUSHGATEWAY_BRIDGE_", "GF_")
 """Of `.env` only these reach the parts: its secrets are for the rendered configuration alone."""
+
+DELIVERY = "PUSHGATEWAY_BRIDGE_DELIVERY"
+REMOTE_WRITE = "remote_write"
+REMOTE_WRITE_SINCE = (3,)
+"""The first Prometheus that gets samples by remote write, unless DELIVERY says otherwise."""
 
 
 class Part(NamedTuple):
@@ -61,6 +67,12 @@ def find_grafana() -> tuple[Path, Path] | None:
     homes = (program.resolve().parent.parent, Path("/usr/share/grafana"))
     home = next((home for home in homes if (home / "conf/defaults.ini").is_file()), None)
     return None if home is None else (program, home)
+
+
+def delivery_of(settings: Settings, prometheus: Path) -> str:
+    """How samples reach the Prometheus at *prometheus*: as DELIVERY says, else as its version allows."""
+    able = tools.version_number(tools.version(prometheus)) >= REMOTE_WRITE_SINCE
+    return settings.value(DELIVERY, REMOTE_WRITE if able else "scrape")
 
 
 def native_parts(
@@ -113,6 +125,7 @@ def _prometheus(settings: Settings, program: Path) -> tuple[str, ...]:
         *size,
         # Without it increase() misses the first events of a new counter; 2.42 does not know it.
         *_feature(program, "created-timestamp-zero-ingestion"),
+        *(("--web.enable-remote-write-receiver",) if delivery_of(settings, program) == REMOTE_WRITE else ()),
     )
 
 
@@ -164,7 +177,7 @@ def grafana_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def part_environment(settings: Settings) -> dict[str, str]:
-    """The environment of every part: the user's, what Grafana reads, and of `.env` what is for parts."""
+def part_environment(settings: Settings, delivery: str) -> dict[str, str]:
+    """The environment of every part: the user's, what Grafana reads, of `.env` what is for parts, and *delivery*."""
     meant = {name: value for name, value in settings.env_values.items() if name.startswith(PART_VARIABLES)}
-    return {**grafana_environment(settings), **meant, **settings.environment}
+    return {**grafana_environment(settings), **meant, **settings.environment, DELIVERY: delivery}

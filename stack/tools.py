@@ -47,6 +47,10 @@ PROGRAMS = {
     "docker-compose": Program(("docker-compose",), ("docker-compose",), version_argument="version"),
     "node_exporter": Program(("node_exporter", "prometheus-node-exporter"), ("prometheus-node-exporter",)),
     "pushgateway": Program(("pushgateway", "prometheus-pushgateway"), ("prometheus-pushgateway",)),
+    # Debian's says nothing when it is asked for its version.
+    "victoria-metrics": Program(
+        ("victoria-metrics", "victoria-metrics-prod"), ("victoria-metrics",), version_argument="--help"
+    ),
 }
 STACK_PROGRAMS = ("prometheus", "promtool", "alertmanager", "amtool")
 
@@ -92,8 +96,12 @@ def version(path: Path, argument: str = "--version") -> str:
 
 
 def version_line(name: str, path: Path) -> str:
-    """``prometheus, version 3.5.3: /usr/bin/prometheus``, of the program called *name* in PROGRAMS."""
-    return f"{version(path, PROGRAMS[name].version_argument).split(' (')[0]}: {path}"
+    """``prometheus, version 3.5.3: /usr/bin/prometheus``, of the program called *name* in PROGRAMS.
+
+    Its name alone if it does not tell its version.
+    """
+    line = version(path, PROGRAMS[name].version_argument).split(" (")[0]
+    return f"{line if version_number(line) else name}: {path}"
 
 
 def version_number(text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pushgateway_bridge.config import load, remotes_of
 from stack import parts, settings, tools
 
 BASE = "docker-compose.yml"
@@ -375,7 +376,7 @@ def test_exporter_looks_where_the_host_is_mounted(base: Mapping[str, Any]) -> No
 @pytest.mark.stack
 @pytest.mark.parametrize("part", ["prometheus", "alertmanager"])
 def test_flags_are_those_of_native_mode(base: Mapping[str, Any], part: str, tmp_path: Path) -> None:
-    """Paths and addresses differ; retention and features must not."""
+    """Paths and addresses differ; retention, features and the receiver must not."""
     found = {name: tools.find(name) for name in ("prometheus", "alertmanager")}
     if not all(found.values()):
         pytest.skip("Prometheus or Alertmanager is missing: run 'python -m stack tools'")
@@ -386,12 +387,46 @@ def test_flags_are_those_of_native_mode(base: Mapping[str, Any], part: str, tmp_
         for each in parts.native_parts(settings.load_settings({}, tmp_path), programs, None)
         if each.name == part
     )
-    free = ("--config.file", "--storage.path", "--storage.tsdb.path", "--web.", "--cluster.listen-address")
+    free = (
+        "--config.file",
+        "--storage.path",
+        "--storage.tsdb.path",
+        "--web.listen-address",
+        "--web.external-url",
+        "--cluster.listen-address",
+    )
 
     def fixed(command: list[str]) -> set[str]:
         return {flag for flag in command if not flag.startswith(free)}
 
     assert fixed(base[part]["command"]) == fixed(list(native[1:]))
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("file", ["base", "production"])
+def test_the_bridge_writes_to_the_prometheus_of_the_stack(file: str, request: pytest.FixtureRequest) -> None:
+    services = request.getfixturevalue(file)
+    environment = services["bridge"]["environment"]
+    flags = {
+        name.removeprefix("PUSHGATEWAY_BRIDGE_").lower().replace("_", ".", 1): value
+        for name, value in environment.items()
+        if name.startswith("PUSHGATEWAY_BRIDGE_PROMETHEUS_")
+    }
+    config = load(None, {}, {"delivery": environment["PUSHGATEWAY_BRIDGE_DELIVERY"], **flags})
+
+    assert [remote.url for remote in remotes_of(config)] == ["http://prometheus:9090/api/v1/write"]
+    assert "--web.enable-remote-write-receiver" in services["prometheus"]["command"]
+    # Else neither would start: Prometheus waits for the bridge.
+    assert "prometheus" not in services["bridge"]["depends_on"]
+
+
+@pytest.mark.stack
+def test_the_delivery_can_be_chosen(docker_compose: Path, repository: Path) -> None:
+    services = resolve(
+        docker_compose, repository, BASE, environment={"PUSHGATEWAY_BRIDGE_DELIVERY": "scrape"}
+    )
+
+    assert services["bridge"]["environment"]["PUSHGATEWAY_BRIDGE_DELIVERY"] == "scrape"
 
 
 @pytest.mark.stack

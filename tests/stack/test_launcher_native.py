@@ -19,7 +19,7 @@ from stack.configuration import localise
 from stack.errors import StackError
 from stack.folder import Record
 from stack.follow import Follower
-from stack.parts import Part, native_parts, our_programs, part_environment
+from stack.parts import DELIVERY, Part, delivery_of, native_parts, our_programs, part_environment
 from stack.settings import PARTS, Address, Settings, load_settings
 
 
@@ -96,7 +96,7 @@ def test_grafana_joins_with_our_provisioning_and_the_bridge_links_to_it(
         part.name: part
         for part in native_parts(settings, programs, (Path("/opt/grafana"), Path("/opt/home")))
     }
-    environment = part_environment(settings)
+    environment = part_environment(settings, "scrape")
 
     assert parts["grafana"].command == (
         "/opt/grafana",
@@ -112,11 +112,63 @@ def test_grafana_joins_with_our_provisioning_and_the_bridge_links_to_it(
 
 def test_of_the_env_file_only_what_is_meant_for_a_part_reaches_the_parts(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TELEGRAM_BOT_TOKEN=secret\nPUSHGATEWAY_BRIDGE_LOG_LEVEL=debug\n")
-    environment = part_environment(load_settings({"HOME": "/home/a"}, tmp_path))
+    environment = part_environment(load_settings({"HOME": "/home/a"}, tmp_path), "scrape")
 
     assert environment["PUSHGATEWAY_BRIDGE_LOG_LEVEL"] == "debug"
     assert environment["HOME"] == "/home/a"
     assert "secret" not in environment.values()
+
+
+RECEIVER = "--web.enable-remote-write-receiver"
+
+
+@pytest.mark.parametrize(
+    ("says", "variable", "delivery"),
+    [
+        ("prometheus, version 2.42.0+ds (branch: debian/sid)", None, "scrape"),
+        ("prometheus, version 3.0.0 (branch: HEAD)", None, "remote_write"),
+        ("prometheus, version 3.5.3+ds1 (branch: debian/sid)", None, "remote_write"),
+        ("prometheus, version 3.5.3+ds1 (branch: debian/sid)", "", "remote_write"),
+        ("prometheus, version 3.5.3+ds1 (branch: debian/sid)", "scrape", "scrape"),
+        ("prometheus, version 2.42.0+ds (branch: debian/sid)", "remote_write", "remote_write"),
+        ("built by hand", None, "scrape"),
+    ],
+)
+def test_the_version_of_prometheus_chooses_the_delivery_unless_somebody_did(
+    says: str, variable: str | None, delivery: str, tmp_path: Path
+) -> None:
+    """And Prometheus takes remote write only where the bridge writes."""
+    settings = load_settings({} if variable is None else {DELIVERY: variable}, tmp_path)
+    prometheus = write_program(tmp_path / "prometheus", says)
+    programs = dict.fromkeys(("exporter", "bridge", "alertmanager"), tmp_path / "prometheus")
+    parts = native_parts(settings, {**programs, "prometheus": prometheus}, grafana=None)
+    command = next(part.command for part in parts if part.name == "prometheus")
+
+    assert delivery_of(settings, prometheus) == delivery
+    assert (RECEIVER in command) == (delivery == "remote_write")
+    assert part_environment(settings, delivery)[DELIVERY] == delivery
+
+
+def test_the_delivery_may_stand_in_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{DELIVERY}=scrape\n")
+    prometheus = write_program(tmp_path / "prometheus", "prometheus, version 3.5.3 (branch: HEAD)")
+
+    assert delivery_of(load_settings({}, tmp_path), prometheus) == "scrape"
+    assert delivery_of(load_settings({DELIVERY: "remote_write"}, tmp_path), prometheus) == "remote_write"
+
+
+@pytest.mark.parametrize(
+    ("says", "name"),
+    [
+        ("prometheus, version 2.42.0+ds (branch: debian/sid)", "Prometheus 2.42: "),
+        ("built by hand", "Prometheus of unknown version: "),
+    ],
+)
+def test_an_old_prometheus_is_told_in_one_line(says: str, name: str) -> None:
+    line = native.scraped_line(says)
+
+    assert line.startswith(f"{name}samples are scraped")
+    assert "\n" not in line
 
 
 def test_a_program_that_is_not_installed_is_named(tmp_path: Path) -> None:

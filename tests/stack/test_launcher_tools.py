@@ -31,6 +31,21 @@ def test_version_number_is_read_from_the_version_line(line: str, number: tuple[i
     assert tools.version_number(line) == number
 
 
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [
+        ("prometheus, version 3.5.3+ds1 (branch: debian/sid)", "prometheus, version 3.5.3+ds1"),
+        ("A database for time series.", "prometheus"),
+    ],
+)
+def test_a_version_line_names_the_program_also_if_it_has_no_version(
+    says: str, line: str, tmp_path: Path
+) -> None:
+    program = write_program(tmp_path / "prometheus", f"echo '{says}'")
+
+    assert tools.version_line("prometheus", program) == f"{line}: {program}"
+
+
 def test_a_program_on_path_is_preferred_to_a_fetched_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

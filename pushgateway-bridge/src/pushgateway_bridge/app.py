@@ -231,6 +231,8 @@ class Bridge:
             self.store.source_count,
             self._state_metrics.replay_seconds,
         )
+        if self.remotes:
+            logger.info("remote write remotes=%s", ",".join(remote.name for remote in self.remotes))
 
     async def run_tasks(self) -> None:
         """Start, then expire and checkpoint until cancelled."""

@@ -111,6 +111,9 @@ class RemoteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str
     timeout_seconds: Seconds = 30.0
     max_samples_per_request: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5000
+    late_samples: bool = True
+    """Whether it takes samples older than its newest ones. With false all is sent in the order it came in: after an
+    outage the present waits until the past was sent."""
     max_pending_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
     """What is kept for this remote at most; 0: as much as journal.max_bytes lets."""
     max_pending_age_seconds: Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86400)] = 0.0

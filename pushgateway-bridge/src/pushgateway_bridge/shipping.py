@@ -114,6 +114,7 @@ class Shippers:
                 self._names,
                 self._report,
                 max_samples=remote.max_samples_per_request,
+                late_samples=remote.late_samples,
             )
             self._shippers[remote.name] = shipper
             self._threads.append(

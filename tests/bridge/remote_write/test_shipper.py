@@ -105,7 +105,9 @@ def in_turn(*answers: Answer) -> Callable[[list[Sample]], Answer]:
 class Shipping:
     """A shipper on a list, one step at a time."""
 
-    def __init__(self, remote: ScriptedRemote, *, max_samples: int = 1000, cursor: int = 0) -> None:
+    def __init__(
+        self, remote: ScriptedRemote, *, max_samples: int = 1000, cursor: int = 0, late_samples: bool = True
+    ) -> None:
         self.source = ListSource()
         self.reports: list[Progress] = []
         self.shipper = Shipper(
@@ -116,6 +118,7 @@ class Shipping:
             Names({}),
             self.reports.append,
             max_samples=max_samples,
+            late_samples=late_samples,
             now_ms=lambda: self.source.now_ms,
             jitter=lambda: 0.5,
         )
@@ -212,7 +215,7 @@ def test_waits_grow_up_to_a_bound(waits: list[float]) -> None:
 
     shipping.ship_all()
 
-    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0]
 
 
 def test_waits_of_two_bridges_differ_by_up_to_a_factor_of_three(waits: list[float]) -> None:
@@ -374,6 +377,19 @@ def test_what_is_new_goes_before_an_old_backlog_and_all_is_sent_once() -> None:
     assert [at for _, at, _ in remote.taken] == [0, 1, 60_000, 2, 3, 60_001, 4, 5]
     assert progress.position == 8
     assert shipping.source.learned == 1
+
+
+def test_a_remote_that_takes_nothing_late_gets_all_in_order() -> None:
+    remote = ScriptedRemote()
+    shipping = Shipping(remote, max_samples=2, late_samples=False)
+    old_records(shipping, 6)
+
+    shipping.shipper.ship_some()
+    shipping.source.add(push(60_000, {1: 60.0}))
+    progress = shipping.ship_all()
+
+    assert [at for _, at, _ in remote.taken] == [0, 1, 2, 3, 4, 5, 60_000]
+    assert progress.position == 7
 
 
 def test_the_cursor_stays_before_the_backlog_until_that_is_sent() -> None:
@@ -589,9 +605,7 @@ def test_one_line_is_logged_when_it_begins_to_wait_and_one_when_it_goes_on(
     waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    shipping = Shipping(
-        ScriptedRemote(in_turn(*[BUSY, GONE] * 20, SENT, SENT, BUSY, SENT)), max_samples=1
-    )
+    shipping = Shipping(ScriptedRemote(in_turn(*[BUSY, GONE] * 20, SENT, SENT, BUSY, SENT)), max_samples=1)
     for at in range(3):
         shipping.source.add(first_push(at, {1: 0.0}))
 

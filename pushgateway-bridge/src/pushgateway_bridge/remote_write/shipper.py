@@ -2,7 +2,7 @@
 
 What is new goes first: when the remote was away, what has gathered meanwhile becomes a range of its own that is
 sent in turns with what comes in, so that nobody waits for an hour's backlog to see the present. Prometheus takes
-late samples for as long as ``out_of_order_time_window`` says.
+late samples for as long as ``out_of_order_time_window`` says; a remote that takes none gets all in order.
 
 The cursor moves after a batch was taken or refused, so a crash sends it twice rather than never.
 """
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 LIVE_SECONDS: Final = 15.0
 """How old the next record may be before it counts as backlog."""
 FIRST_WAIT_SECONDS: Final = 0.5
-LONGEST_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 20.0
 REPORT_SECONDS: Final = 0.5
 """How often progress is told at most."""
 LOG_DROPS_SECONDS: Final = 60.0
@@ -97,6 +97,7 @@ class Shipper:
         report: Callable[[Progress], None],
         *,
         max_samples: int,
+        late_samples: bool = True,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -105,6 +106,7 @@ class Shipper:
         self._sender = sender
         self._report = report
         self._max_samples = max_samples
+        self._late_samples = late_samples
         self._now_ms = now_ms
         self._jitter = jitter
         self._names = names
@@ -184,7 +186,7 @@ class Shipper:
         found = list(self._source.read(lane.after, lane.through, self._max_samples))
         if not found:
             return False
-        if lane is self._live and self._is_old(found[0]):
+        if self._late_samples and lane is self._live and self._is_old(found[0]):
             self._set_backlog_apart()
             return True
         for position, _written_ms, changes in found:
