@@ -7,6 +7,7 @@ the bridge how far each remote is; the bridge writes the cursors.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
 """How long a request under way may take when the bridge stops."""
+NICENESS = 5
+"""What is pushed goes before what is sent, where there is not CPU enough for both: the journal can wait."""
 LOG_FORMAT = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 
 
@@ -186,6 +189,8 @@ def main() -> int:
     except apsw.Error as error:
         logger.error("journal unreadable file=%s error=%r", setup.journal, str(error))
         return 1
+    with contextlib.suppress(OSError, AttributeError):  # not everywhere allowed, or there
+        os.nice(NICENESS)
     shippers.start()
     while (message := read_message(sys.stdin.buffer)) is not None:
         shippers.obey(message)
