@@ -59,6 +59,7 @@ def main() -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="File in which to put the table between <!-- bridge --> and <!-- /bridge -->.",
 )
+@click.option("--mark", default="bridge", show_default=True, help="What these two lines say instead.")
 def bridge(
     rounds: int | None,
     seconds: float | None,
@@ -67,6 +68,7 @@ def bridge(
     groups: tuple[int, ...],
     parts: tuple[str, ...],
     document: Path | None,
+    mark: str,
 ) -> None:
     """Compare the push bridge with Debian's Pushgateway; exit code 1 if a must does not hold, 3 without a table."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
@@ -106,7 +108,7 @@ def bridge(
     (OUTPUT / "bridge.json").write_bytes(report.to_json(conditions, rows, now))
     if document is not None:
         table = f"Measured on {now:%Y-%m-%d}.\n\n{text}"
-        document.write_text(replace_between(document.read_text(), "bridge", table))
+        document.write_text(replace_between(document.read_text(), mark, table))
     sys.exit(1 if failed(rows) else 0)
 
 
