@@ -173,6 +173,12 @@ def test_configuration_is_written_once_for_alertmanager_alone(stack: Stack) -> N
     assert "${" not in stack.execute("alertmanager", "cat", "/config/alertmanager.yml")
 
 
+def last_words(stack: Stack, part: str) -> str:
+    """What a container said last."""
+    done = stack.engine.podman("logs", "--tail=30", stack.container(part), check=False)
+    return done.stdout + done.stderr
+
+
 def test_push_through_the_published_port_is_found_in_prometheus(stack: Stack) -> None:
     accepted = stack.push(PUSH)
     found = eventually(
@@ -215,7 +221,9 @@ def test_prometheus_scrapes_every_part_but_the_stand_in(stack: Stack) -> None:
     def up() -> set[str]:
         return {name for name in wanted if stack.query(f'up{{job="{name}"}}') == [1.0]}
 
-    assert eventually(SCRAPE_SECONDS, up, lambda found: found == wanted) == wanted
+    found = eventually(SCRAPE_SECONDS, up, lambda found: found == wanted)
+
+    assert found == wanted, last_words(stack, "prometheus")
 
 
 def test_prometheus_finds_alertmanager_and_loads_the_rules(stack: Stack) -> None:
