@@ -15,11 +15,17 @@ import click
 
 from pushgateway_bridge import app, render_config
 from pushgateway_bridge.cli_journal import journal
-from pushgateway_bridge.config import Config, environment_name, load, setting_default, setting_names
+from pushgateway_bridge.config import (
+    LOG_FORMAT,
+    Config,
+    environment_name,
+    load,
+    setting_default,
+    setting_names,
+)
 from pushgateway_bridge.errors import StartFailed
 
 START_FAILED: Final = 3
-LOG_FORMAT: Final = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 

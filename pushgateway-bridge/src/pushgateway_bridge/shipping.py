@@ -20,6 +20,7 @@ from typing import BinaryIO
 import apsw
 import urllib3
 
+from pushgateway_bridge.config import LOG_FORMAT
 from pushgateway_bridge.journal.reader import JournalReader
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
 from pushgateway_bridge.model.change import Change, Push
@@ -44,7 +45,6 @@ STOP_SECONDS = 5.0
 """How long a request under way may take when the bridge stops."""
 NICENESS = 5
 """What is pushed goes before what is sent, where there is not CPU enough for both: the journal can wait."""
-LOG_FORMAT = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
 
 
 class JournalSource:
@@ -62,10 +62,21 @@ class JournalSource:
         return self._reader.newest_position()
 
     def learn_names(self) -> None:
-        """From removals, the checkpoint, and every record that it does not cover."""
+        """From removals, the checkpoint, and every record that it does not cover.
+
+        As of one moment: what an expiry moves from one to the other must not be missed in both.
+        """
+        with self._reader.snapshot():
+            self._learn_names()
+
+    def _learn_names(self) -> None:
         for group_id, body in self._reader.removals():
-            removal = decode_removal(body)
-            self._names.define(group_id, removal.group, removal.definitions)
+            try:
+                removal = decode_removal(body)
+            except ValueError as error:
+                logger.error("removal unreadable group=%d error=%r", group_id, str(error))
+            else:
+                self._names.define(group_id, removal.group, removal.definitions)
         for group_id, body in self._reader.checkpoint_rows():
             try:
                 group, definitions = decode_group(body)

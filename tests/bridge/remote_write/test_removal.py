@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
+from pushgateway_bridge.journal.reader import JournalReader
 from pushgateway_bridge.remote_write.batch import Collector
 from pushgateway_bridge.remote_write.names import Names
 from pushgateway_bridge.remote_write.shipper import NO_END
@@ -77,6 +78,31 @@ def delete(bridge: Harness) -> None:
 
 
 CORES = "host_cpu_cores lab"
+
+
+@pytest.mark.parametrize("end", [expire, delete])
+def test_a_series_that_goes_while_names_are_learned_is_named(
+    end: Callable[[Harness], None], behind: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its names move from the checkpoint to the removals, behind the back of who has read these already."""
+    removals = JournalReader.removals
+
+    def then_it_goes(reader: JournalReader) -> Iterator[tuple[int, bytes]]:
+        yield from removals(reader)
+        end(behind)
+        behind.checkpoint()
+
+    behind.push({"name": "lab", "cpuC": 4})
+    after = confirm(behind)
+    behind.clock.pass_seconds(10)
+    behind.push({"name": "lab", "cpuC": 5})
+    behind.checkpoint()
+    monkeypatch.setattr(JournalReader, "removals", then_it_goes)
+
+    found, dropped = shipped(behind.journal.file, after)
+
+    assert found == [(CORES, 10_000, 5.0), (CORES, 100_000, "stale")]
+    assert not dropped
 
 
 @pytest.mark.parametrize("end", [expire, delete])

@@ -1,7 +1,8 @@
-"""Reads a journal beside its writer, also from another process. Each transaction is over when its method returns."""
+"""Reads a journal beside its writer, also from another process. A transaction is one method, or one snapshot."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -31,6 +32,12 @@ class JournalReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read within the block is as of one moment, whatever the writer does meanwhile."""
+        with self._connection:
+            yield
 
     def newest_position(self) -> int:
         """The position of the newest frame, 0 if there is none."""
