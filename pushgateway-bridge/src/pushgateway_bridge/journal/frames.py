@@ -158,8 +158,11 @@ class Frames:
                 behind = self._without(connection, self.pending[remote], before, position)
             self.cursors, self.pending = {**others, remote: position}, {**pending, remote: behind}
             connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (remote, position))
-        passed = min(self.cursors.values(), default=position or self.floor)
-        connection.execute("DELETE FROM removal WHERE position <= ?", (passed,))
+        if self.cursors:
+            passed = min(self.cursors.values())
+            connection.execute("DELETE FROM removal WHERE position <= ?", (passed,))
+        else:
+            connection.execute("DELETE FROM removal")
 
     @staticmethod
     def _without(connection: apsw.Connection, pending: Pending, after: int, through: int) -> Pending:
