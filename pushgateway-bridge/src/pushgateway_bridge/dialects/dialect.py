@@ -1,14 +1,28 @@
-"""What a dialect is: paths, limits, how to decode, and the replies its clients know."""
+"""What a dialect is: paths, limits, who may push, how to decode, and the replies its clients know."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.family import SeriesClass
-from pushgateway_bridge.model.report import Report
+from pushgateway_bridge.model.report import Rejection, Report
+
+
+class Pusher(msgspec.Struct, frozen=True, gc=False):
+    """Who pushes, as the token says that came with the push."""
+
+    token_id: int
+    name: str
+    """What a person called the token."""
+    owner: int = 0
+    """The token that made this one; 0 if a person did, at the command line."""
+    job: str = ""
+    instance: str = ""
+    """The source that this token is bound to; empty if it may push for any."""
 
 
 class PushContext(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +31,11 @@ class PushContext(msgspec.Struct, frozen=True, gc=False):
     received_ms: int
     content_type: str = ""
     """The media type, lower-cased, without parameters; empty if the client sent none."""
+    pusher: Pusher | None = None
+    """``None`` if no token came with the push, and none was needed."""
+    path: str = ""
+    """The path as sent, still percent-encoded, where the dialect's paths have more than a fixed text."""
+    method: str = "POST"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -27,8 +46,18 @@ class Reply(msgspec.Struct, frozen=True):
     content_type: str
 
 
+class TokenNeed(enum.Enum):
+    """Where a push needs a token."""
+
+    OPEN = enum.auto()
+    """Its clients cannot send one: never, where access.open_protocols lets them in."""
+    BEYOND_LOOPBACK = enum.auto()
+    """Where other machines can reach the bridge."""
+    ALWAYS = enum.auto()
+
+
 class Dialect(msgspec.Struct, frozen=True):
-    """One family of clients. ``decode`` and ``refuse`` are pure."""
+    """One family of clients. ``decode``, ``reply`` and ``refuse`` are pure."""
 
     name: str
     paths: tuple[str, ...]
@@ -40,5 +69,14 @@ class Dialect(msgspec.Struct, frozen=True):
     decode: Callable[[bytes, PushContext], Report]
     """Raises a PushRejected for a body that cannot be read."""
     accepted: Reply
+    """The answer to a push of which nothing else is to be said."""
     refuse: Callable[[PushRejected], Reply]
     """How this dialect's clients are told of a refusal."""
+    reply: Callable[[Report, Sequence[Rejection]], Reply] | None = None
+    """The answer where it says what became of each item: of the report that was stored, and of what was refused,
+    by decoding or by the state. ``None``: always *accepted*."""
+    max_inflated_bytes: int = 0
+    """How long a compressed body may be when it is inflated; 0: as long as any."""
+    token_need: TokenNeed = TokenNeed.OPEN
+    token_header: str = "authorization"  # noqa: S105 - the name of a header
+    """Where the token stands: as ``Bearer …`` in Authorization, or alone in another header (lower-cased)."""

@@ -15,11 +15,19 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
+from pushgateway_bridge.dialects.host_families import (
+    CORES,
+    LOAD1,
+    LOGICAL,
+    MEMORY_AVAILABLE,
+    MEMORY_TOTAL,
+    UNAME,
+)
 from pushgateway_bridge.dialects.json_body import read_json
 from pushgateway_bridge.dialects.pixeltracker_entry import Document, masked_entry, plain_entry
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
-from pushgateway_bridge.model.labels import LabelSet, PushGroup, make_label_set, make_push_group
+from pushgateway_bridge.model.labels import PushGroup, make_label_set, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report, Shape
 from pushgateway_bridge.model.timestamps import parse_iso8601_ms
 
@@ -29,28 +37,12 @@ LARGEST: Final = sys.float_info.max / MEBIBYTE
 MAX_HOST_BYTES: Final = 1024
 """Longest host name that becomes an instance label; DNS allows 253."""
 
-LOAD = Family("node_load1", "gauge", "1m load average, from cpu.load1m, or a tenth of cpuL.")
-CORES = Family("host_cpu_cores", "gauge", "Number of CPUs, from cpu.cores or cpuC.")
-MEMORY_TOTAL = Family(
-    "node_memory_MemTotal_bytes", "gauge", "Memory in bytes, from memory.totalMB or tRam.", "bytes"
-)
-MEMORY_AVAILABLE = Family(
-    "node_memory_MemAvailable_bytes",
-    "gauge",
-    "Memory not in use in bytes: memory.totalMB - memory.usedMB, or tRam - uRam.",
-    "bytes",
-)
 DISK = Family(
     "pixeltracker_disk_reported_bytes",
     "gauge",
     "What disk.freeMB or disk says, in bytes. Every known agent sends a constant here: do not alert on it.",
     "bytes",
 )
-UNAME = Family(
-    "node_uname_info", "gauge", "Always 1; the labels say source.hostname, source.platform, source.arch."
-)
-
-LOGICAL: Final[LabelSet] = (("kind", "logical"),)
 
 
 # Node.js names of platforms and architectures, as uname(1) and so node_exporter's dashboards name them.
@@ -262,7 +254,7 @@ class _Host:
 
 
 MEASUREMENTS: Final[Shape] = (
-    (LOAD, ()),
+    (LOAD1, ()),
     (CORES, LOGICAL),
     (MEMORY_TOTAL, ()),
     (MEMORY_AVAILABLE, ()),

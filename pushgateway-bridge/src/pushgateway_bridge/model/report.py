@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 
 import msgspec
 
 from pushgateway_bridge.model.additions import Distinct, Increment, Observation
-from pushgateway_bridge.model.family import Family
+from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 
 Shape = tuple[tuple[Family, LabelSet], ...]
@@ -16,6 +17,27 @@ Shape = tuple[tuple[Family, LabelSet], ...]
 Most pushers send the same series at every push. A dialect that gives them the same object each time saves all
 later stages the work of finding each series again; an equal one is as right.
 """
+
+
+class Replaces(enum.IntEnum):
+    """What of its group a report takes the place of, beyond the series that it sets."""
+
+    NOTHING = 0
+    FAMILIES = 1
+    """All series of the families that it sets: Pushgateway's POST."""
+    GROUP = 2
+    """All series of the group: Pushgateway's PUT."""
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """One item that is not stored, though others of its push are."""
+
+    index: int
+    """Of the item in the body, from 0."""
+    reason: str
+    """As of PushRejected: few, fixed, snake_case."""
+    message: str
+    """What the pusher is told."""
 
 
 class GroupReport(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +51,14 @@ class GroupReport(msgspec.Struct, frozen=True, gc=False):
     increments: Sequence[Increment] = ()
     observations: Sequence[Observation] = ()
     distinct: Sequence[Distinct] = ()
+    items: Sequence[int] = ()
+    """Where items are refused one by one: the index of the item that each series of *shape* stands in."""
+    series_class: SeriesClass | None = None
+    """Of the series of *shape*; ``None``: as the dialect's."""
+    time_to_live_seconds: float | None = None
+    """How long the series of *shape* stay after their last push; infinite: until they are deleted. ``None``: as the
+    class says. With SeriesClass.HELD only."""
+    replaces: Replaces = Replaces.NOTHING
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):
@@ -43,3 +73,5 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     """Values inside accepted items that make no sense: not a number, not finite, out of range."""
     entry: bytes | None = None
     """JSON for the bounded table of recent entries, already masked; ``None`` if the dialect has no such reads."""
+    rejected: Sequence[Rejection] = ()
+    """Items that decoding refused, where the dialect takes a push item by item."""
