@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pushgateway_bridge import app
+from pushgateway_bridge.access_rules import is_loopback
 from pushgateway_bridge.cli import HELP, main
 from pushgateway_bridge.config import environment_name, setting_names
 from pushgateway_bridge.journal.lock import FolderLock
@@ -121,7 +121,7 @@ def test_address_that_others_reach_needs_the_word_allow(address: str, tmp_path: 
 
     assert one_line(result) == (
         f"web.listen_address {address} is reachable from other machines, and pixeltracker needs no token: "
-        "listen on 127.0.0.1, or set access.open_protocols to allow"
+        "listen on 127.0.0.1, or set access.open_protocols to allow, or to token"
     )
     assert not (tmp_path / "journal").exists()
 
@@ -141,7 +141,7 @@ def test_address_that_others_reach_needs_the_word_allow(address: str, tmp_path: 
     ],
 )
 def test_only_this_machines_own_addresses_are_loopback(host: str, loopback: bool) -> None:
-    assert app.is_loopback(host) is loopback
+    assert is_loopback(host) is loopback
 
 
 @pytest.mark.parametrize(

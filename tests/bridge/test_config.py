@@ -98,6 +98,11 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "remote_write.external_labels": ("{replica: a}", {"replica": "a"}),
         "remote_write.remotes": ("[{name: a, url: 'http://b'}]", (replica,)),
         "access.open_protocols": ("allow", "allow"),
+        "access.read": ("token", "token"),
+        "access.trusted_proxies": ("[10.0.0.0/8, '::1']", ("10.0.0.0/8", "::1")),
+        "limits.body_bytes": ("{pixeltracker: 12}", {"pixeltracker": 12}),
+        "limits.rates": ("{pixeltracker: 5/s}", {"pixeltracker": "5/s"}),
+        "limits.max_label_value_bytes": ("120", 120),
         "log.level": ("debug", "debug"),
         "web.hot_routes": ("false", False),
         "journal.max_bytes": ("20000000", 20_000_000),
@@ -131,7 +136,7 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         (
             "5: {}",
             "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, "
-            "prometheus, grafana, viewer, log, delivery",
+            "limits, prometheus, grafana, viewer, log, delivery",
         ),
         (
             "web: {listen_adress: x}",
@@ -220,7 +225,7 @@ def test_value_out_of_range_is_told_with_its_source(setting: str, value: str, co
     ],
 )
 def test_address_is_split(address: str, parts: tuple[str, int]) -> None:
-    assert split_address(address) == parts
+    assert split_address(address, "web.listen_address") == parts
 
 
 @pytest.mark.parametrize(
@@ -228,7 +233,7 @@ def test_address_is_split(address: str, parts: tuple[str, int]) -> None:
 )
 def test_address_without_host_and_port_is_told(address: str) -> None:
     with pytest.raises(StartFailed) as failure:
-        split_address(address)
+        split_address(address, "web.listen_address")
 
     assert str(failure.value) == f"web.listen_address: expected HOST:PORT, got {address!r}"
 

@@ -10,25 +10,27 @@ import asyncio
 import contextlib
 import gc
 import importlib.metadata
-import ipaddress
 import logging
+import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pushgateway_bridge.config import Config, Delivery, remotes_of, split_address
+from pushgateway_bridge.access.control import control_socket
+from pushgateway_bridge.access.sessions import Sessions
+from pushgateway_bridge.access.tokens import LAST_USED_SECONDS, FolderInUse, Tokens
+from pushgateway_bridge.access_rules import RELOADED, access_rules, check_access, differing, series_limits
+from pushgateway_bridge.config import Config, Delivery, access_directory, remotes_of, split_address
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.pixeltracker import html_page
@@ -45,21 +47,29 @@ from pushgateway_bridge.remote_write.messages import Setup
 from pushgateway_bridge.remote_write.process import ShipperProcess
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
+from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
+from pushgateway_bridge.web.guard import REFUSALS, Door, Guard
 from pushgateway_bridge.web.health import health_router
 from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
-from pushgateway_bridge.web.pages import pages_router
+from pushgateway_bridge.web.login import login_router
+from pushgateway_bridge.web.pages import landing_router, viewer_router
 from pushgateway_bridge.web.paths import LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
-from pushgateway_bridge.web.protocol import BridgeProtocol
-from pushgateway_bridge.web.push import push_router
+from pushgateway_bridge.web.protocol import BridgeProtocol, ConnectionLimits
+from pushgateway_bridge.web.push import PushGate, push_router
+from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter, parse_networks, parse_rate
+from pushgateway_bridge.web.reload import Reloaded, reload_router
 from pushgateway_bridge.web.scrape import scrape_router
-from pushgateway_bridge.web.server import Server
+from pushgateway_bridge.web.server import Listener, Server
+from pushgateway_bridge.web.tokens import tokens_router
 
 logger = logging.getLogger(__name__)
 
 SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a thread may hold the interpreter. With Python's 5 ms, pushes wait that long for a scrape's gzip."""
+SPARE_FILES = 100
+"""Files that are open besides connections."""
 GARBAGE_THRESHOLDS = (20_000, 50, 100)
 """When the interpreter looks for cycles. Pushes make none, but keep dozens of objects each until their commit, so
 the default of 700 would look through them at every group; and a look through all series takes tenths of a second."""
@@ -77,72 +87,18 @@ class SystemClock:
         return time.monotonic()
 
 
-class StateMetrics(Collector):
-    """Sizes that are read when a scrape asks."""
-
-    def __init__(self, journal: Journal, store: Store, ingest: Ingest) -> None:
-        self._ingest = ingest
-        self._journal = journal
-        self._store = store
-        self.replay_seconds = 0.0
-
-    def collect(self) -> Iterator[Metric]:
-        journal, store = self._journal, self._store
-        yield GaugeMetricFamily("telemetry_series", "Series that are held and shown.", store.series_count)
-        yield GaugeMetricFamily("telemetry_sources", "Jobs and instances that reported.", store.source_count)
-        yield GaugeMetricFamily(
-            "telemetry_journal_size_bytes",
-            "The journal on disk, its write-ahead log included.",
-            journal.size_bytes,
-        )
-        yield GaugeMetricFamily(
-            "telemetry_journal_queued", "Pushes that wait for the next group commit.", journal.queued
-        )
-        yield GaugeMetricFamily(
-            "telemetry_journal_frames_bytes", "All records that are kept.", journal.frames.kept_bytes
-        )
-        yield GaugeMetricFamily(
-            "telemetry_journal_uncheckpointed_bytes",
-            "Records that a restart would replay.",
-            journal.frames.behind_floor_bytes,
-        )
-        yield CounterMetricFamily(
-            "telemetry_journal_failed_groups",
-            "Group commits that failed; their pushers were told to send again.",
-            journal.failed_groups,
-        )
-        yield CounterMetricFamily(
-            "telemetry_journal_unreadable_frames",
-            "Groups of records and rows of the checkpoint that could not be read at the start; they are lost.",
-            journal.unreadable_frames + self._ingest.unreadable_rows,
-        )
-        yield CounterMetricFamily(
-            "telemetry_journal_files_set_aside",
-            "Journal files that could not be opened at the start and were renamed; the bridge began empty.",
-            journal.files_set_aside,
-        )
-        yield GaugeMetricFamily(
-            "telemetry_checkpoint_timestamp_seconds",
-            "Unix time at which the state was last checkpointed, or the bridge was ready.",
-            self._ingest.checkpointed_ms / 1000,
-        )
-        yield CounterMetricFamily(
-            "telemetry_checkpoints_failed",
-            "Checkpoints that could not be written; they are tried again.",
-            self._ingest.failed_checkpoints,
-        )
-        yield GaugeMetricFamily(
-            "telemetry_journal_replay_seconds",
-            "Time the replay of the journal took when the bridge started.",
-            self.replay_seconds,
-        )
-
-
 class Bridge:
     """The parts of one bridge, and their life."""
 
-    def __init__(self, config: Config, dialects: Mapping[str, Dialect] = DIALECTS) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dialects: Mapping[str, Dialect] = DIALECTS,
+        read_config: Callable[[], Config] | None = None,
+    ) -> None:
+        """*read_config* reads the configuration again; it raises StartFailed."""
         self._config = config
+        self._read_config = read_config or (lambda: config)
         self._dialects = dialects
         self._clock = SystemClock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -155,7 +111,7 @@ class Bridge:
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()
         }
-        self.store = Store(defaults, self._clock.monotonic)
+        self.store = Store(defaults, self._clock.monotonic, series_limits(config))
         self.journal = Journal(
             Path(config.journal.directory),
             clock_ms=self._clock.now_ms,
@@ -176,11 +132,89 @@ class Bridge:
         self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
         self._state_metrics = StateMetrics(self.journal, self.store, self.ingest)
         self.metrics.add(self._state_metrics)
+        self.tokens = Tokens(access_directory(config), self._clock.now_ms)
+        self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms)
+        self.metrics.add(self._access_metrics)
+        sessions = Sessions(
+            self.tokens, lambda: self.journal.secret, self._clock.now_ms, config.access.session_seconds
+        )
+        self.guard = Guard(self.tokens, sessions, access_rules(config))
+        self.gate = PushGate(self.guard, ClientAddresses(()), {}, {})
+        self._apply(config)
         names = [remote.name for remote in self.remotes]
         self.shipper = ShipperProcess(names, self._shipper_setup, self.ingest.move_cursor) if names else None
         if self.shipper is not None:
             self.metrics.add(RemoteMetrics(self.journal.frames, self.shipper, names, self._clock.now_ms))
         self.server: Server | None = None
+
+    def _apply(self, config: Config) -> None:
+        """Make the settings take effect that a running bridge can change."""
+        self._config = config
+        self.guard.rules = access_rules(config)
+        self.store.new_series.limits = series_limits(config)
+        self.gate.addresses.trust(parse_networks(config.access.trusted_proxies, "access.trusted_proxies"))
+        rates = {
+            dialect: parse_rate(text, f"limits.rates {dialect}")
+            for dialect, text in config.limits.rates.items()
+        }
+        limiters = self.gate.limiters
+        for dialect in limiters.keys() - rates.keys():
+            del limiters[dialect]
+        for dialect, rate in rates.items():
+            if dialect not in limiters or limiters[dialect].rate != rate:
+                limiters[dialect] = RateLimiter(rate, self._clock.monotonic)
+        self.gate.body_bytes.update(
+            {
+                name: config.limits.body_bytes.get(name, dialect.max_body_bytes)
+                for name, dialect in self._dialects.items()
+            }
+        )
+        BridgeProtocol.limits = ConnectionLimits(
+            config.web.max_connections,
+            config.web.idle_timeout_seconds,
+            config.web.header_timeout_seconds,
+            config.web.body_timeout_seconds,
+        )
+        logging.getLogger().setLevel(config.log.level.upper())
+
+    def reload(self) -> Reloaded:
+        """Read the configuration and the tokens again. Raises StartFailed, and then nothing changed."""
+        self._access_metrics.reloaded = False
+        try:
+            config = self._read_config()
+            check_access(config, self._dialects)
+            self.tokens.load()
+        except StartFailed as error:
+            logger.error("reload refused, what ran goes on error=%r", str(error))
+            raise
+        names = differing(self._config, config)
+        changed = [name for name in names if name in RELOADED]
+        kept = [name for name in names if name not in RELOADED]
+        self._apply(config)
+        self._access_metrics.reloaded, self._access_metrics.loaded_ms = True, self._clock.now_ms()
+        logger.info(
+            "reloaded changed=%s needs_restart=%s tokens=%d",
+            ",".join(changed) or "nothing",
+            ",".join(kept) or "nothing",
+            len(self.tokens),
+        )
+        return Reloaded(changed=changed, needs_restart=kept)
+
+    def _reload_on_signal(self) -> None:
+        with contextlib.suppress(StartFailed):  # it was logged
+            self.reload()
+
+    async def _save_last_used_until_cancelled(self) -> None:
+        """Bring the times of last use to the disk now and then."""
+        while True:
+            await asyncio.sleep(LAST_USED_SECONDS)
+            await asyncio.to_thread(self._save_last_used)
+
+    def _save_last_used(self) -> None:
+        try:
+            self.tokens.save_last_used()
+        except OSError as error:
+            logger.warning("times of last use not written file=%s error=%r", self.tokens.file, error.strerror)
 
     def _shipper_setup(self) -> Setup:
         """What the process that ships must know when it starts."""
@@ -240,7 +274,10 @@ class Bridge:
             await self.start()
             async with asyncio.TaskGroup() as tasks:
                 if self.server is not None:
+                    self.server.on_reload(self._reload_on_signal)
                     tasks.create_task(self.server.renew_date_until_cancelled())
+                    tasks.create_task(self.server.sweep_until_cancelled())
+                    tasks.create_task(self._save_last_used_until_cancelled())
                 if self.shipper is not None:
                     tasks.create_task(self.shipper.run_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
@@ -260,6 +297,7 @@ class Bridge:
             self.ingest.ready = False
             await self.ingest.drain()
             await self.ingest.checkpoint()
+            self._save_last_used()
 
     # Web
 
@@ -287,20 +325,23 @@ class Bridge:
             lifespan=lifespan,
         )
         for dialect in self._dialects.values():
-            app.include_router(push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms))
-        pixeltracker = self._dialects["pixeltracker"]
-        app.include_router(pixeltracker_router(pixeltracker, self.recent_entries))
-        app.include_router(scrape_router(self.store, self.metrics.registry, UNDELIVERED[config.delivery]))
-        app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
-        app.include_router(prometheus_router(client))
-        app.include_router(
-            pages_router(
-                self.version,
-                f"http://{config.web.listen_address}",
-                Path(config.viewer.dashboards_directory),
-                config.grafana.url,
+            app.include_router(
+                push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms, self.gate)
             )
+        guard = self.guard
+        reads: dict[str, Any] = {"dependencies": [Depends(guard.reader)], "responses": REFUSALS}
+        pixeltracker = self._dialects["pixeltracker"]
+        app.include_router(pixeltracker_router(pixeltracker, self.recent_entries), **reads)
+        app.include_router(
+            scrape_router(self.store, self.metrics.registry, UNDELIVERED[config.delivery]), **reads
         )
+        app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
+        app.include_router(prometheus_router(client), **reads)
+        app.include_router(tokens_router(guard, clock.now_ms))
+        app.include_router(reload_router(guard, self.reload))
+        app.include_router(login_router(guard))
+        app.include_router(landing_router(self.version, f"http://{config.web.listen_address}"))
+        app.include_router(viewer_router(Path(config.viewer.dashboards_directory), config.grafana.url, guard))
         app.add_exception_handler(404, not_found)
         return LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
 
@@ -311,7 +352,7 @@ class Bridge:
             logger.info("hot routes off reason=%r", reason)
             return BridgeProtocol
         routes = hot_routes(self._dialects, self.metrics.dialects)
-        return hot_protocol(routes, self.ingest, self._clock.now_ms)
+        return hot_protocol(routes, self.ingest, self._clock.now_ms, self.gate)
 
     def find_receipt(self, key: bytes) -> Receipt | None:
         """The reply to an earlier push with this key; reads the journal's file, so it blocks."""
@@ -366,74 +407,96 @@ async def not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, 404)
 
 
-def serve(config: Config, dialects: Mapping[str, Dialect] = DIALECTS) -> int:
-    """Run a bridge until a signal or a failing disk ends it; return the exit code. Raises StartFailed."""
-    host, port = split_address(config.web.listen_address)
-    refuse_open_by_accident(config, host)
-    listener = bind(host, port, config.web.listen_address)
+def serve(
+    config: Config,
+    dialects: Mapping[str, Dialect] = DIALECTS,
+    read_config: Callable[[], Config] | None = None,
+) -> int:
+    """Run a bridge until a signal or a failing disk ends it; return the exit code. Raises StartFailed.
+
+    *read_config* is asked at a reload.
+    """
+    check_access(config, dialects)
+    raise_file_limit(config.web.max_connections)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    bridge = Bridge(config, dialects)
-    with contextlib.closing(listener):
+    with contextlib.ExitStack() as opened:
+        listeners = [
+            Listener(opened.enter_context(bind(address, setting)), door)
+            for setting, address, door in addresses_of(config)
+        ]
+        bridge = Bridge(config, dialects, read_config)
         bridge.journal.open()
+        opened.callback(bridge.journal.close)
         try:
-            bridge.server = Server(
-                uvicorn.Config(
-                    bridge.web_app(),
-                    loop="uvloop",
-                    http=bridge.http_protocol(),
-                    ws="none",
-                    lifespan="on",
-                    access_log=False,
-                    log_config=None,
-                    server_header=False,
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-                )
-            )
-            logger.info(
-                "listening address=%s journal=%s", config.web.listen_address, config.journal.directory
-            )
-            bridge.server.run(sockets=[listener])
-        finally:
-            bridge.journal.close()
+            opened.enter_context(bridge.tokens.locked())
+        except FolderInUse as error:
+            raise StartFailed(str(error)) from error
+        bridge.tokens.load()
+        listeners.append(Listener(opened.enter_context(control_socket(bridge.tokens.directory)), Door.OWNER))
+        bridge.server = Server(
+            uvicorn.Config(
+                bridge.web_app(),
+                loop="uvloop",
+                http=bridge.http_protocol(),
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=round(config.web.idle_timeout_seconds),
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ),
+            listeners,
+        )
+        logger.info(
+            "listening address=%s private_address=%s journal=%s",
+            config.web.listen_address,
+            config.web.private_listen_address or "none",
+            config.journal.directory,
+        )
+        bridge.server.run()
     return 1 if bridge.failure is not None else 0
 
 
-def bind(host: str, port: int, setting: str) -> socket.socket:
-    """A listening socket. Raises StartFailed naming web.listen_address."""
+def addresses_of(config: Config) -> Iterator[tuple[str, str, Door]]:
+    """Setting, address and door of each TCP listener."""
+    yield "web.listen_address", config.web.listen_address, Door.PUBLIC
+    if config.web.private_listen_address:
+        yield "web.private_listen_address", config.web.private_listen_address, Door.PRIVATE
+
+
+def raise_file_limit(connections: int) -> None:
+    """Let the process have as many files open as it may have connections, as far as the system lets it."""
+    wanted = connections + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted and soft < wanted:
+        logger.warning(
+            "fewer files than web.max_connections=%d needs may be open limit=%d hint='raise ulimit -n'",
+            connections,
+            max(soft, allowed),
+        )
+
+
+def bind(address: str, setting: str) -> socket.socket:
+    """A listening socket. Raises StartFailed naming *setting*."""
+    host, port = split_address(address, setting)
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, resolved = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with contextlib.ExitStack() as undo:
             listener = undo.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
+            listener.bind(resolved)
             listener.listen(2048)
             undo.pop_all()
     except OSError as error:
-        raise StartFailed(f"web.listen_address {setting}: {error.strerror}") from error
+        raise StartFailed(f"{setting} {address}: {error.strerror}") from error
     except UnicodeError as error:
-        raise StartFailed(f"web.listen_address {setting}: {host!r} is no host name") from error
+        raise StartFailed(f"{setting} {address}: {host!r} is no host name") from error
     return listener
-
-
-def refuse_open_by_accident(config: Config, host: str) -> None:
-    """Raises StartFailed if everybody could push from elsewhere and nobody said so."""
-    if config.access.open_protocols == "allow" or is_loopback(host):
-        return
-    raise StartFailed(
-        f"web.listen_address {config.web.listen_address} is reachable from other machines, and pixeltracker needs "
-        "no token: listen on 127.0.0.1, or set access.open_protocols to allow"
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is only reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

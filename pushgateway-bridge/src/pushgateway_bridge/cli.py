@@ -15,6 +15,7 @@ import click
 
 from pushgateway_bridge import app, render_config
 from pushgateway_bridge.cli_journal import journal
+from pushgateway_bridge.cli_token import token
 from pushgateway_bridge.config import (
     LOG_FORMAT,
     Config,
@@ -48,6 +49,7 @@ def main() -> None:
 
 
 main.add_command(journal)
+main.add_command(token)
 
 
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -65,7 +67,14 @@ def setting_options(command: Callable[..., None]) -> Callable[..., None]:
 
 HELP: Final = {
     "web.listen_address": "Host and port to listen on.",
+    "web.private_listen_address": "A second address, for the Prometheus beside the bridge: without TLS, and reading is "
+    "open there.",
+    "web.config_file": "YAML file with TLS and users, in the format of Prometheus' exporters.",
     "web.hot_routes": "Answer ordinary pushes by a shorter way; false rules it out when you look for a fault.",
+    "web.max_connections": "Connections at once; the next ones are answered 503.",
+    "web.idle_timeout_seconds": "How long a connection stays open without a request.",
+    "web.header_timeout_seconds": "How long the head of a request may take to come.",
+    "web.body_timeout_seconds": "How long a whole request may take to come, and an answer may wait to be read.",
     "journal.directory": "Folder of the journal; made if it is not there.",
     "journal.checkpoint_interval_seconds": "Time between checkpoints of the state.",
     "journal.max_bytes": "Room for records; over it the oldest go, even if a remote still wants them.",
@@ -76,7 +85,18 @@ HELP: Final = {
     "remote_write.url": "Where to, if it needs nothing but an address; else prometheus.url's /api/v1/write.",
     "remote_write.external_labels": "Labels for every sample that is sent, such as {replica: a}.",
     "remote_write.remotes": "Remotes that need more than an address: a list, best in the file.",
-    "access.open_protocols": "Where protocols without tokens are open: loopback, or allow for everywhere.",
+    "access.open_protocols": "Protocols whose clients cannot send a token: loopback (open there only), allow "
+    "(everywhere), token (they need one all the same).",
+    "access.read": "open, or token: reading needs a token or a user of web.config_file.",
+    "access.directory": "Folder of the tokens; empty: the folder access in journal.directory.",
+    "access.session_seconds": "How long the dashboard page stays logged in.",
+    "access.trusted_proxies": "Proxies whose X-Forwarded-For is believed: a list such as [10.0.0.0/8].",
+    "limits.body_bytes": "Longest body by dialect, where it shall not be its own limit: {pixeltracker: 65536}.",
+    "limits.rates": "How often a client may push, by dialect: {pixeltracker: 600/m}; none without an entry.",
+    "limits.max_series": "Series over all sources; what would bring more is refused.",
+    "limits.new_series_per_minute": "New series that one source may bring within a minute.",
+    "limits.max_labels": "Labels of a series, job and instance among them.",
+    "limits.max_label_value_bytes": "Longest value of a label.",
     "prometheus.url": "Prometheus, for the dashboard page.",
     "grafana.url": "Grafana as a browser sees it, for the dashboard page's link.",
     "viewer.dashboards_directory": "Folder of the dashboards, as JSON files.",
@@ -95,7 +115,7 @@ def serve(config_file: Path | None, **flags: Any) -> None:
     try:
         config = load(config_file, os.environ, given)
         configure_logging(config)
-        code = app.serve(config)
+        code = app.serve(config, read_config=lambda: load(config_file, os.environ, given))
     except StartFailed as error:
         raise failure(error) from error
     raise SystemExit(code)

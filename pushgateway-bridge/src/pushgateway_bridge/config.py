@@ -36,8 +36,20 @@ class WebConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     listen_address: str = "127.0.0.1:10091"
     """Host and port, such as 127.0.0.1:10091 or [::1]:10091."""
+    private_listen_address: str = ""
+    """A second address, for the Prometheus beside the bridge: without TLS, and reading needs no token there."""
+    config_file: str = ""
+    """TLS and users, in the format that Prometheus' exporters share."""
     hot_routes: bool = True
     """Whether ordinary pushes are answered by a shorter way through the server."""
+    max_connections: Count = 15_000
+    """Connections at once; the next ones are answered 503."""
+    idle_timeout_seconds: Seconds = 75.0
+    """How long a connection stays open without a request."""
+    header_timeout_seconds: Seconds = 15.0
+    """How long the head of a request may take to come."""
+    body_timeout_seconds: Seconds = 60.0
+    """How long a whole request may take to come, and how long an answer may wait to be read."""
 
 
 class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,10 +71,34 @@ class JournalConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AccessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may push."""
+    """Who may push, read and administer."""
 
-    open_protocols: Literal["loopback", "allow"] = "loopback"
-    """Where the protocols whose clients cannot send a token are open: on loopback only, or everywhere."""
+    open_protocols: Literal["loopback", "allow", "token"] = "loopback"
+    """Where the protocols whose clients cannot send a token are open: on loopback only, everywhere, or nowhere."""
+    read: Literal["open", "token"] = "open"
+    """Whether reading (/metrics, /dashboard, entries, queries) needs a token, or a user of web.config_file."""
+    directory: str = ""
+    """Folder of the tokens; made if it is not there. Empty: the folder access in journal.directory."""
+    session_seconds: Seconds = 12 * 3600.0
+    """How long the dashboard page stays logged in."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For is believed."""
+
+
+class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one push, one source and all together may bring."""
+
+    body_bytes: dict[str, Count] = {}
+    """Dialect → how long a body may be, where that shall not be what its clients expect."""
+    rates: dict[str, str] = {}
+    """Dialect → how often a client may push, such as 600/m; without an entry there is no limit."""
+    max_series: Count = 1_000_000
+    """Series over all sources."""
+    new_series_per_minute: Count = 5_000
+    """New series that one source may bring within a minute."""
+    max_labels: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 40
+    """Labels of a series, job and instance among them."""
+    max_label_value_bytes: Annotated[int, msgspec.Meta(ge=16, le=65_536)] = 1024
 
 
 class PrometheusConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,6 +189,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     every one with its own time."""
     remote_write: RemoteWriteConfig = RemoteWriteConfig()
     access: AccessConfig = AccessConfig()
+    limits: LimitsConfig = LimitsConfig()
     prometheus: PrometheusConfig = PrometheusConfig()
     grafana: GrafanaConfig = GrafanaConfig()
     viewer: ViewerConfig = ViewerConfig()
@@ -186,6 +223,12 @@ def setting_default(setting: str) -> object:
     return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
 
 
+def setting_value(config: Config, setting: str) -> object:
+    """What *setting* is in *config*."""
+    section, _, key = setting.rpartition(".")
+    return getattr(getattr(config, section) if section else config, key)
+
+
 def environment_name(setting: str) -> str:
     """``web.listen_address`` → ``PUSHGATEWAY_BRIDGE_WEB_LISTEN_ADDRESS``"""
     return ENVIRONMENT_PREFIX + setting.replace(".", "_").upper()
@@ -212,6 +255,11 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     config = Config(**checked, **{name: kind(**sections[name]) for name, kind in SECTIONS.items()})  # type: ignore[arg-type]
     _check_remotes(config)
     return config
+
+
+def access_directory(config: Config) -> Path:
+    """The folder of the tokens."""
+    return Path(config.access.directory or Path(config.journal.directory) / "access")
 
 
 def remotes_of(config: Config) -> list[RemoteConfig]:
@@ -322,12 +370,12 @@ def _unknown(what: str, name: str, known: list[str], file: Path) -> str:
     return f"configuration file {file}: unknown {what}: {hint}"
 
 
-def split_address(address: str) -> tuple[str, int]:
+def split_address(address: str, setting: str) -> tuple[str, int]:
     """Host and port of ``127.0.0.1:10091`` or ``[::1]:10091``; an empty host is every address.
 
-    Raises StartFailed naming web.listen_address.
+    Raises StartFailed naming *setting*.
     """
     host, separator, port = address.rpartition(":")
     if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise StartFailed(f"web.listen_address: expected HOST:PORT, got {address!r}")
+        raise StartFailed(f"{setting}: expected HOST:PORT, got {address!r}")
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means it

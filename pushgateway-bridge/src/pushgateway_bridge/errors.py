@@ -11,6 +11,8 @@ class PushRejected(Exception):
     status: ClassVar[int] = 400
     reason: ClassVar[str]
     """The ``reason`` label of ``telemetry_pushes_rejected_total``: few, fixed, snake_case."""
+    retry_after_seconds: int = 0
+    """When the pusher may try again; 0 if that would not help."""
 
 
 class MalformedBody(PushRejected):
@@ -76,6 +78,60 @@ class IdempotencyKeyReused(PushRejected):
     reason = "idempotency_key_reused"
 
 
+class MissingToken(PushRejected):
+    """The push needs a token, and none came with it."""
+
+    status = 401
+    reason = "missing_token"
+
+
+class WrongToken(PushRejected):
+    """The token is none of ours, or is not good any more."""
+
+    status = 401
+    reason = "wrong_token"
+
+
+class Forbidden(PushRejected):
+    """The token is good, but not for this."""
+
+    status = 403
+    reason = "forbidden"
+
+
+class RateLimited(PushRejected):
+    """Whoever pushes does so more often than is allowed."""
+
+    status = 429
+    reason = "rate_limited"
+
+    def __init__(self, text: str, retry_after_seconds: int) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManySeries(PushRejected):
+    """The push would bring more new series than there is room for, or than its source may within a minute."""
+
+    status = 429
+    retry_after_seconds = 60
+    reason = "too_many_series"
+
+
+class ItemLimit(PushRejected):
+    """The push has more items than one may have."""
+
+    status = 422
+    reason = "item_limit"
+
+
+class LabelLimit(PushRejected):
+    """A series has more labels, or a longer one, than a series may have."""
+
+    status = 422
+    reason = "label_limit"
+
+
 class WrongMethod(PushRejected):
     """The path takes pushes, but not by this method."""
 
@@ -93,6 +149,7 @@ class NotReady(PushRejected):
     """The bridge is starting or stopping. The pusher may send the push again."""
 
     status = 503
+    retry_after_seconds = 1
     reason = "not_ready"
 
 
@@ -100,6 +157,7 @@ class JournalFull(PushRejected):
     """The disk has no room for the push. Nothing was applied: the pusher may send it again."""
 
     status = 503
+    retry_after_seconds = 1
     reason = "journal_full"
 
 
@@ -107,6 +165,7 @@ class JournalFailed(PushRejected):
     """The journal could not be written, and nothing is known of the disk any more. Nothing was applied."""
 
     status = 503
+    retry_after_seconds = 1
     reason = "journal_failed"
 
 
@@ -121,6 +180,13 @@ REJECTIONS: tuple[type[PushRejected], ...] = (
     ReservedName,
     BadIdempotencyKey,
     IdempotencyKeyReused,
+    MissingToken,
+    WrongToken,
+    Forbidden,
+    RateLimited,
+    TooManySeries,
+    ItemLimit,
+    LabelLimit,
     WrongMethod,
     ClientGone,
     NotReady,

@@ -1,6 +1,7 @@
 """Pushes with an idempotency key: the first is stored and its reply kept, a repeat gets that reply.
 
-A key counts within the source that pushes and its dialect. Of keys and bodies only keyed hashes are kept.
+A key counts within the dialect and the token, or without one the source, that pushes. Of keys and bodies only keyed
+hashes are kept.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Once:
                 f"an Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} characters, got {len(key)}"
             )
         report = self._ingest.decode(dialect, body, context)
-        fingerprint = self._hash(dialect.name, repr(_source(report)), key)
+        fingerprint = self._hash(dialect.name, repr(_scope(report, context)), key)
         body_hash = self._hash(body.hex())
         under_way = self._under_way.get(fingerprint)
         if under_way is not None:
@@ -102,8 +103,10 @@ class Once:
         return digest.digest()
 
 
-def _source(report: Report) -> object:
-    """The job and instance that push, of the first group if there are several."""
+def _scope(report: Report, context: PushContext) -> object:
+    """Within what a key counts: the token, else the job and instance, of the first group if there are several."""
+    if context.pusher is not None and context.pusher.token_id:
+        return context.pusher.token_id
     return report.groups[0].group[:2] if report.groups else ()
 
 

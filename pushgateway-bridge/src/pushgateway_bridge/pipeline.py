@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
-from pushgateway_bridge.errors import NotReady, PushRejected
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
+from pushgateway_bridge.errors import Forbidden, NotReady, PushRejected
 from pushgateway_bridge.journal.entry import Entry, Extra, Work
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Deletion, Expiry, Push
-from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
@@ -30,6 +29,7 @@ from pushgateway_bridge.state.checkpoint import (
     restore_group,
     take_changed_sketches,
 )
+from pushgateway_bridge.state.limits import PushCheck
 from pushgateway_bridge.state.store import ReservedGroup, Store
 from pushgateway_bridge.state.stored import check_sketch
 
@@ -54,6 +54,19 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back."""
         ...
+
+
+def check_identity(pusher: Pusher, report: Report) -> None:
+    """Raises Forbidden if *report* is of another source than the token of *pusher* is bound to."""
+    if not pusher.job and not pusher.instance:
+        return
+    for one in report.groups:
+        job, instance = one.group[0][1], one.group[1][1]
+        if pusher.job not in ("", job) or pusher.instance not in ("", instance):
+            bound = f"job {pusher.job or 'any'!r}, instance {pusher.instance or 'any'!r}"
+            raise Forbidden(
+                f"token {pusher.token_id} is for {bound}, and this is a push for job {job!r}, instance {instance!r}"
+            )
 
 
 class _PushEntry(Entry):
@@ -188,7 +201,10 @@ class Ingest:
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
         self.counts[dialect.name].body_bytes += len(body)
-        return dialect.decode(body, context)
+        report = dialect.decode(body, context)
+        if context.pusher is not None:
+            check_identity(context.pusher, report)
+        return report
 
     def _entry(
         self, dialect: Dialect, report: Report, received_ms: int, done: Done, receipt: Receipt | None = None
@@ -197,9 +213,9 @@ class Ingest:
         store = self.state
         replaced = 0
         reserved = []
-        new_families: dict[str, Family] = {}
+        check = PushCheck()
         for one in report.groups:
-            store.check(one, dialect.name, new_families)
+            store.check(one, dialect.name, check)
         for one in report.groups:
             timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms

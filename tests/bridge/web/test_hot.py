@@ -28,6 +28,7 @@ from pushgateway_bridge.web.hot import (
 )
 from pushgateway_bridge.web.protocol import DRAIN_SECONDS, BridgeProtocol
 from tests.bridge.harness import PIXELTRACKER, Harness
+from tests.bridge.web.gates import gate_of
 from tests.bridge.web.raw_http import JSON, push, request
 
 BODY = b'{"name":"host","cpuC":4}'
@@ -192,7 +193,8 @@ class Server:
         self.state.default_headers = [(b"date", b"today")]
         self.counts = bridge.metrics.dialects["pixeltracker"]
         self._routes = hot_routes({"pixeltracker": dialect}, bridge.metrics.dialects)
-        self._protocol = hot_protocol(self._routes, bridge.ingest, bridge.clock.now_ms)
+        gate = gate_of(bridge.directory / "access", bridge.clock.now_ms, {"pixeltracker": dialect})
+        self._protocol = hot_protocol(self._routes, bridge.ingest, bridge.clock.now_ms, gate)
         self._config = uvicorn.Config(
             self.page, ws="none", lifespan="off", log_config=None, timeout_keep_alive=int(KEEP_ALIVE_SECONDS)
         )
@@ -214,7 +216,7 @@ class Server:
         head, _, body = data.partition(b"\r\n\r\n")
         keep_alive = b"Connection: close" not in head
         route = self._routes[b"/api/telemetry"]
-        self.heads[head + b"\r\n\r\n"] = HotHead(route, JSON.partition(": ")[2], keep_alive, len(body))
+        self.heads[head + b"\r\n\r\n"] = HotHead(route, JSON.partition(": ")[2], keep_alive, len(body), None)
 
 
 @pytest.fixture(params=["new heads", "known heads"])
@@ -360,7 +362,8 @@ UNUSUAL = {
     "a coding": push(BODY, "Content-Encoding: identity"),
     "expect": push(BODY, "Expect: 100-continue"),
     "upgrade": push(BODY, "Upgrade: h2c"),
-    "authorization": push(BODY, "Authorization: Bearer abc"),
+    "an unknown token": push(BODY, "Authorization: Bearer abc"),
+    "a user": push(BODY, "Authorization: Basic YTpi"),
     "an idempotency key": push(BODY, "Idempotency-Key: 1"),
     "chunks": request("POST", "/api/telemetry", JSON, "Transfer-Encoding: chunked") + b"1\r\n7\r\n0\r\n\r\n",
     "an oversized body": push(b"x" * (PIXELTRACKER.max_body_bytes + 1)),

@@ -29,6 +29,7 @@ from pushgateway_bridge.model.text import render_labels
 from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
 from pushgateway_bridge.state.block import Block, FamilyBlocks, row_of, set_row
 from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
+from pushgateway_bridge.state.limits import NewSeries, PushCheck, SeriesLimits, SourceKey
 from pushgateway_bridge.state.removal import encode_removal
 from pushgateway_bridge.state.series import (
     CounterSeries,
@@ -87,8 +88,16 @@ class DialectDefaults(NamedTuple):
 class Store:
     """All families, groups and sources. *defaults* has a row for each dialect that may push."""
 
-    def __init__(self, defaults: dict[str, DialectDefaults], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        defaults: dict[str, DialectDefaults],
+        monotonic: Callable[[], float],
+        limits: SeriesLimits | None = None,
+    ) -> None:
         self._defaults = defaults
+        self.new_series = NewSeries(limits or SeriesLimits(), monotonic)
+        self._held = 0
+        """Series of all groups, those included that are not shown yet."""
         self._monotonic = monotonic
         self._families: dict[str, FamilyBlocks] = {}
         self._claimed: dict[str, str] = {}
@@ -108,31 +117,43 @@ class Store:
 
     # What a push will change
 
-    def check(self, report: GroupReport, dialect: str, new_families: dict[str, Family]) -> None:
-        """Raises a PushRejected if *report* contradicts what is held or *new_families*.
+    def check(self, report: GroupReport, dialect: str, push: PushCheck) -> None:
+        """Raises a PushRejected if *report* contradicts what is held, or there is no room for it.
 
-        Changes nothing, but adds the families that this report would bring to *new_families*, so that the groups
-        of one push are checked against each other.
+        Changes nothing, but adds what this report would bring to *push*, so that the groups of one push are
+        checked against each other.
         """
         group = self._groups.get(report.group)
         if group is not None and _pushed_alike(group, report, dialect):
             return
         if group is None:
             check_job(report.group[0][1])
+            self.new_series.check_group(report.group)
             known: dict[SeriesName, Series] = {}
         else:
             if group.dialect != dialect:
                 check_owner(group.rendered, group.dialect, dialect)
             known = group.series
+        new: set[SeriesName] = set()
         for family, labels in report.shape:
-            held = known.get(series_name(family.name, labels))
+            name = series_name(family.name, labels)
+            held = known.get(name)
             if held is None or held.family.family.type != family.type:
-                self._check_family(family, new_families)
+                self._check_family(family, push.families)
+            if held is None:
+                new.add(name)
+                self.new_series.check_labels(report.group, family, labels)
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
-                held = known.get(series_name(item.family.name, item.labels))
+                name = series_name(item.family.name, item.labels)
+                held = known.get(name)
                 if held is None or held.family.family is not item.family:
-                    self._check_family(item.family, new_families)
+                    self._check_family(item.family, push.families)
+                if held is None and name not in new:
+                    new.add(name)
+                    self.new_series.check_labels(report.group, item.family, item.labels)
+        if new:
+            self.new_series.check(_source_key(report.group), len(new), push, self._held)
 
     def _check_family(self, family: Family, new_families: dict[str, Family]) -> None:
         held = self._families.get(family.name)
@@ -173,6 +194,7 @@ class Store:
         source = group.source
         source.pending_reports += 1
         series_class = self._defaults[dialect].series_class
+        before = self._held
         series: list[Series] = []
         for family, labels in report.shape:
             one = group.series.get(series_name(family.name, labels))
@@ -192,8 +214,12 @@ class Store:
             definition,
         )
         if report.increments or report.observations or report.distinct:
-            return self._reserve_aggregates(group, report, received_ms, known, change)
-        return ReservedGroup(group, known, NO_COUNTERS, change)
+            reserved = self._reserve_aggregates(group, report, received_ms, known, change)
+        else:
+            reserved = ReservedGroup(group, known, NO_COUNTERS, change)
+        if self._held > before:
+            self.new_series.count(source.key, self._held - before)
+        return reserved
 
     def _reserve_aggregates(
         self, group: Group, report: GroupReport, received_ms: int, known: KnownShape, change: GroupChange
@@ -585,7 +611,7 @@ class Store:
     # Parts of the above
 
     def _add_group(self, group_id: int, definition: GroupDefinition) -> Group:
-        key = (definition.labels[0][1], definition.labels[1][1])
+        key = _source_key(definition.labels)
         source = self._sources.get(key)
         if source is None:
             interval = self._defaults[definition.dialect].interval_seconds
@@ -617,6 +643,7 @@ class Store:
     def _add_series(self, group: Group, one: Series) -> Series:
         group.series[one.name] = one
         group.by_id[one.id] = one
+        self._held += 1
         group.next_id = max(group.next_id, one.id + 1)
         if isinstance(one, DistinctSeries):
             self._distinct.add(one)
@@ -625,6 +652,7 @@ class Store:
     def _forget_series(self, group: Group, one: Series) -> None:
         one.unplace()
         del group.by_id[one.id]
+        self._held -= 1
         if group.series.get(one.name) is one:
             del group.series[one.name]
         if isinstance(one, DistinctSeries):
@@ -679,6 +707,10 @@ class Store:
         for one in series:
             one.place(rendered, 0.0)
         return tuple(series)
+
+
+def _source_key(group: PushGroup) -> SourceKey:
+    return group[0][1], group[1][1]
 
 
 def _pushed_alike(group: Group, report: GroupReport, dialect: str) -> bool:

@@ -22,12 +22,15 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pushgateway_bridge.access.token import KnownToken
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.web.context import push_context
 from pushgateway_bridge.web.protocol import BridgeProtocol
+from pushgateway_bridge.web.push import PushGate, token_client
+from pushgateway_bridge.web.rate import client_key
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +74,24 @@ class HotRoute(NamedTuple):
     counts: DialectCounts
     status_line: bytes
     accepted: bytes
+    token_header: bytes
 
 
 def hot_routes(dialects: Mapping[str, Dialect], counts: Mapping[str, DialectCounts]) -> dict[bytes, HotRoute]:
-    """A route for each path of each dialect, by the path as it stands in a request line."""
+    """A route for each path of each dialect, by the path as it stands in a request line.
+
+    A dialect that words its answer anew for each push has none.
+    """
     return {
         path.encode(): HotRoute(
-            dialect, counts[name], _status_line(dialect.accepted.status), _rendered(dialect)
+            dialect,
+            counts[name],
+            _status_line(dialect.accepted.status),
+            _rendered(dialect),
+            dialect.token_header.encode(),
         )
         for name, dialect in dialects.items()
+        if dialect.reply is None
         for path in dialect.paths
     }
 
@@ -114,6 +126,7 @@ class HotHead(NamedTuple):
     content_type: str
     keep_alive: bool
     length: int
+    token: KnownToken | None
 
 
 class HotCycle:
@@ -129,10 +142,15 @@ class HotCycle:
         "parsed_keep_alive",
         "response_complete",
         "route",
+        "token",
     )
 
-    def __init__(self, route: HotRoute, content_type: str, keep_alive: bool) -> None:
+    def __init__(
+        self, route: HotRoute, content_type: str, keep_alive: bool, token: KnownToken | None
+    ) -> None:
         self.route = route
+        self.token = token
+        """What came with it, already found good; but it may have been withdrawn since."""
         self.content_type = content_type
         self.keep_alive = keep_alive
         self.parsed_keep_alive = keep_alive
@@ -145,13 +163,14 @@ class HotCycle:
 
 
 def hot_protocol(
-    routes: Mapping[bytes, HotRoute], ingest: Ingest, clock_ms: Callable[[], int]
+    routes: Mapping[bytes, HotRoute], ingest: Ingest, clock_ms: Callable[[], int], gate: PushGate
 ) -> type[HotHttpProtocol]:
     """A protocol class for uvicorn's ``http=`` that answers *routes* itself."""
 
     class HotProtocol(HotHttpProtocol):
         hot_routes = routes
         hot_ingest = ingest
+        hot_gate = gate
         hot_clock_ms = staticmethod(clock_ms)
         hot_heads: ClassVar[dict[bytes, HotHead]] = {}
 
@@ -163,6 +182,7 @@ class HotHttpProtocol(BridgeProtocol):
 
     hot_routes: Mapping[bytes, HotRoute]
     hot_ingest: Ingest
+    hot_gate: PushGate
     hot_clock_ms: Callable[[], int]
     hot_heads: ClassVar[dict[bytes, HotHead]]
     """Heads of requests that were hot, byte by byte, and what they mean: an agent sends the same one again and again,
@@ -196,7 +216,7 @@ class HotHttpProtocol(BridgeProtocol):
         end = data.find(b"\r\n\r\n") + 4
         head = self.hot_heads.get(data[:end])
         if head is not None and len(data) - end == head.length and self._may_go_hot():
-            hot = HotCycle(head.route, head.content_type, head.keep_alive and not self.stopping)
+            hot = HotCycle(head.route, head.content_type, head.keep_alive and not self.stopping, head.token)
             hot.body = data[end:]
             hot.more_body = False
             self.cycle = hot  # type: ignore[assignment]
@@ -218,7 +238,9 @@ class HotHttpProtocol(BridgeProtocol):
         ):
             if len(self.hot_heads) >= MAX_HEADS:
                 self.hot_heads.clear()
-            self.hot_heads[head] = HotHead(hot.route, hot.content_type, hot.parsed_keep_alive, length)
+            self.hot_heads[head] = HotHead(
+                hot.route, hot.content_type, hot.parsed_keep_alive, length, hot.token
+            )
 
     def _may_go_hot(self) -> bool:
         """Whether nothing else is under way on this connection, and nothing keeps pushes from being taken."""
@@ -241,6 +263,7 @@ class HotHttpProtocol(BridgeProtocol):
             super().on_headers_complete()
         else:
             self._in_head = False
+            self._in_body = True
             self._hot = cycle
             self.cycle = cycle  # type: ignore[assignment]
             if self.stopping:
@@ -255,18 +278,43 @@ class HotHttpProtocol(BridgeProtocol):
             return None
         length = -1
         content_type: bytes | None = None
+        secret: bytes | None = None
         for name, value in self.headers:
             if name == b"content-type":
                 if content_type is None:  # the first counts, as on the ordinary route
                     content_type = value
             elif name == b"content-length":
                 length = int(value)  # the parser has refused anything but digits
+            elif name == route.token_header:
+                if secret is not None:
+                    return None
+                secret = value
             elif name in UNUSUAL:
                 return None
-        if not 0 < length <= route.dialect.max_body_bytes:
+        if not 0 < length <= self.hot_gate.body_bytes[route.dialect.name]:
+            return None
+        token = None
+        if secret is not None:
+            token = self._token(route, secret)
+            if token is None:
+                return None
+        elif self.hot_gate.guard.needs_token(route.dialect):
             return None
         media_type = "" if content_type is None else content_type.decode("latin-1")
-        return HotCycle(route, media_type, self.parser.should_keep_alive())
+        return HotCycle(route, media_type, self.parser.should_keep_alive(), token)
+
+    def _token(self, route: HotRoute, value: bytes) -> KnownToken | None:
+        """The good token that a header's *value* is; ``None`` if the ordinary route must look at it."""
+        secret = value.decode("latin-1")
+        if route.token_header == b"authorization":
+            scheme, _, secret = secret.partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+        try:
+            known = self.hot_gate.guard.tokens.find(secret.strip())
+        except PushRejected:
+            return None
+        return known if known.may_push(self.hot_clock_ms()) else None
 
     def on_body(self, body: bytes) -> None:
         hot = self._hot
@@ -285,6 +333,7 @@ class HotHttpProtocol(BridgeProtocol):
         if hot is None:
             super().on_message_complete()
             return
+        self._in_body = False
         self._hot = None
         hot.more_body = False
         if self._begin(hot):
@@ -295,14 +344,36 @@ class HotHttpProtocol(BridgeProtocol):
     def _begin(self, hot: HotCycle) -> bool:
         """Queue the push; ``False`` if it is refused, and nothing happened."""
         try:
-            context = push_context(hot.content_type, self.hot_clock_ms())
+            now_ms, token, dialect = self.hot_clock_ms(), hot.token, hot.route.dialect
+            gate = self.hot_gate
+            pusher = None
+            if token is not None:
+                if not token.may_push(now_ms):
+                    return False
+                pusher = token.pusher
+            elif gate.guard.needs_token(dialect):
+                return False
+            limiter = gate.limiters.get(dialect.name)
+            client = "" if limiter is None else token_client(pusher) or self._client_key()
+            if limiter is not None and (not client or limiter.wait_seconds(client)):
+                return False
+            context = push_context(hot.content_type, now_ms, pusher)
             self.hot_ingest.begin(
-                hot.route.dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
+                dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
             )
         except Exception:  # noqa: BLE001 - the ordinary route meets it again, and refuses or logs it
             return False
         hot.route.counts.pushes += 1
+        if token is not None:
+            token.last_used_ms = now_ms
+        if limiter is not None:
+            limiter.count(client)
         return True
+
+    def _client_key(self) -> str:
+        """What stands for the client among those whose rate is limited; empty if only its headers tell."""
+        peer = self.client[0] if self.client else ""
+        return "" if self.hot_gate.addresses.is_proxy(peer) else client_key(peer)
 
     def _take_the_ordinary_route(self, hot: HotCycle) -> None:
         """Hand the whole request to uvicorn, whose answer says what is wrong with it."""
@@ -352,8 +423,8 @@ class HotHttpProtocol(BridgeProtocol):
             (b"content-type", reply.content_type.encode()),
             (b"content-length", b"%d" % len(reply.body)),
         ]
-        if refusal.status == 503:
-            headers.append((b"retry-after", b"1"))
+        if refusal.retry_after_seconds:
+            headers.append((b"retry-after", b"%d" % refusal.retry_after_seconds))
         head = _status_line(reply.status) + self._default_header_lines() + _lines(headers)
         return head, b"\r\n" + reply.body
 

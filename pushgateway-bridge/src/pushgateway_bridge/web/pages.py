@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+from pushgateway_bridge.web.guard import Guard
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,11 @@ _LANDING_STYLE: Final = """
 body { margin: 0; font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
 h1 { margin-bottom: 0; }
+main.narrow { max-width: 26rem; }
+form { display: grid; gap: .5rem; }
+input, button { font: inherit; padding: .5rem .75rem; border-radius: 6px; border: 1px solid GrayText; }
+button { justify-self: start; cursor: pointer; }
+.problem { padding: .5rem .75rem; border-radius: 6px; border: 1px solid #c4162a; }
 pre { overflow-x: auto; padding: .75rem 1rem; border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
   border-radius: 6px; }
 """
@@ -69,8 +76,8 @@ Everything else works without it.</p></main></body></html>
 """
 
 
-def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str) -> APIRouter:
-    """``/``, ``/dashboard`` with its assets, and the JSON that the page reads about *dashboards*."""
+def landing_router(version: str, base_url: str) -> APIRouter:
+    """``/`` and the style that all plain pages share. Open to everybody: it says nothing about hosts."""
     router = APIRouter(include_in_schema=False)
     landing = _LANDING.format(version=html.escape(version), base=html.escape(base_url))
 
@@ -82,8 +89,16 @@ def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str
     async def landing_style() -> Response:
         return Response(_LANDING_STYLE, media_type="text/css")
 
-    @router.api_route("/dashboard", methods=["GET", "HEAD"])
-    @router.api_route("/dashboard/", methods=["GET", "HEAD"])
+    return router
+
+
+def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter:
+    """``/dashboard`` with its assets, and the JSON that the page reads about *dashboards*."""
+    router = APIRouter(include_in_schema=False)
+    reader = [Depends(guard.reader)]
+
+    @router.api_route("/dashboard", methods=["GET", "HEAD"], dependencies=[Depends(guard.page_reader)])
+    @router.api_route("/dashboard/", methods=["GET", "HEAD"], dependencies=[Depends(guard.page_reader)])
     async def dashboard() -> Response:
         page = VIEWER / "index.html"
         if not page.is_file():
@@ -105,7 +120,7 @@ def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str
         }
         return FileResponse(file, media_type=kind, headers=headers)
 
-    @router.get("/api/v1/dashboards")
+    @router.get("/api/v1/dashboards", dependencies=reader)
     async def list_dashboards() -> JSONResponse:
         """Every dashboard: uid, title and tags, by title."""
         found = read_dashboards(dashboards)
@@ -114,7 +129,7 @@ def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str
         ]
         return JSONResponse(sorted(rows, key=lambda row: str(row["title"])))
 
-    @router.get("/api/v1/dashboards/{uid}")
+    @router.get("/api/v1/dashboards/{uid}", dependencies=reader)
     async def one_dashboard(uid: str) -> Response:
         """The file of one dashboard, as it is."""
         found = read_dashboards(dashboards).get(uid)
@@ -122,7 +137,7 @@ def pages_router(version: str, base_url: str, dashboards: Path, grafana_url: str
             return JSONResponse({"error": f"no dashboard with uid {uid!r}"}, 404)
         return FileResponse(found[1], media_type="application/json")
 
-    @router.get("/api/v1/viewer/settings")
+    @router.get("/api/v1/viewer/settings", dependencies=reader)
     async def settings() -> JSONResponse:
         return JSONResponse({"grafana_url": grafana_url or None})
 

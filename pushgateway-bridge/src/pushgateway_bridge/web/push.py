@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from pushgateway_bridge.dialects.dialect import Dialect, Reply
+from pushgateway_bridge.dialects.dialect import Dialect, Pusher, Reply
 from pushgateway_bridge.errors import ClientGone, PushRejected, WrongMethod
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.context import push_context
+from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter
 
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
 
 
+class PushGate(NamedTuple):
+    """What a push passes before its body is read."""
+
+    guard: Guard
+    addresses: ClientAddresses
+    limiters: dict[str, RateLimiter]
+    """Dialect → how often its clients may push; changed in place by a reload, as the next."""
+    body_bytes: dict[str, int]
+    """Dialect → how long a body may be."""
+
+    async def enter(self, request: Request, dialect: Dialect) -> Pusher | None:
+        """Who pushes. Raises MissingToken, WrongToken, Forbidden or RateLimited."""
+        pusher = await self.guard.pusher(request, dialect)
+        limiter = self.limiters.get(dialect.name)
+        if limiter is not None:
+            limiter.admit(token_client(pusher) or self.addresses.of(request))
+        return pusher
+
+
+def token_client(pusher: Pusher | None) -> str:
+    """What stands for the client among those whose rate is limited, if a token tells who it is."""
+    return f"token {pusher.token_id}" if pusher is not None and pusher.token_id else ""
+
+
 def push_router(
-    dialect: Dialect, ingest: Ingest, once: Once, metrics: SelfMetrics, clock_ms: Callable[[], int]
+    dialect: Dialect,
+    ingest: Ingest,
+    once: Once,
+    metrics: SelfMetrics,
+    clock_ms: Callable[[], int],
+    gate: PushGate,
 ) -> APIRouter:
     """A POST route for each path of *dialect*, and an answer in its own form for methods that do not push."""
     router = APIRouter(tags=[dialect.name])
@@ -29,9 +61,12 @@ def push_router(
         """Store one push. The accepted reply means that it is on disk and survives a crash."""
         counts.pushes += 1
         try:
+            pusher = await gate.enter(request, dialect)
             encoding = request.headers.get("content-encoding", "")
-            body = await read_body(request, encoding, dialect.max_body_bytes)
-            context = push_context(request.headers.get("content-type", ""), clock_ms())
+            body = await read_body(
+                request, encoding, gate.body_bytes[dialect.name], dialect.max_inflated_bytes
+            )
+            context = push_context(request.headers.get("content-type", ""), clock_ms(), pusher)
             key = request.headers.get("idempotency-key")
             if key is not None:
                 return to_response(await once.push(dialect, body, context, key, counts))
@@ -48,8 +83,9 @@ def push_router(
     def refused(error: PushRejected) -> Response:
         counts.rejected[error.reason] += 1
         response = to_response(dialect.refuse(error))
-        if error.status == 503:
-            response.headers["Retry-After"] = "1"
+        response.headers.update(gate.guard.challenge(error))
+        if error.retry_after_seconds:
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
         return response
 
     for path in dialect.paths:

@@ -5,14 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
+from pushgateway_bridge.web.guard import Door
+from pushgateway_bridge.web.protocol import BridgeProtocol
+
+STARTUP_FAILURE: Final = 3
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+SWEEP_SHARES: Final = 5
+"""Each second one of so many shares of the connections is looked at, whether it takes too long."""
+
+
+class Listener(NamedTuple):
+    """A listening socket and what it means to come through it."""
+
+    socket: socket.socket
+    door: Door
+    tls: bool = False
 
 
 class Server(uvicorn.Server):
@@ -22,9 +40,11 @@ class Server(uvicorn.Server):
     renewed by a task of the application.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, listeners: Sequence[Listener]) -> None:
         assert config.limit_max_requests is None
         assert config.callback_notify is None
+        self._listeners = listeners
+        self._on_reload: Callable[[], None] | None = None
         self._exit_wanted = False
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -47,6 +67,43 @@ class Server(uvicorn.Server):
         if not self._exit_wanted:
             await self._wake.wait()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve the listeners, each request with the door that it came through in its state."""
+        assert sockets is None
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        self.servers: list[asyncio.base_events.Server] = []
+        for listener in self._listeners:
+            await self._listen(listener)
+        self.started = True
+
+    async def _listen(self, listener: Listener) -> None:
+        loop = asyncio.get_running_loop()
+        state: dict[str, Any] = {**self.lifespan.state, "door": listener.door}
+
+        def create_protocol() -> asyncio.Protocol:
+            return self.config.http_protocol_class(  # type: ignore[call-arg]
+                config=self.config, server_state=self.server_state, app_state=state, _loop=loop
+            )
+
+        if listener.socket.family == socket.AF_UNIX:
+            server = await loop.create_unix_server(create_protocol, sock=listener.socket)
+        else:
+            server = await loop.create_server(create_protocol, sock=listener.socket)
+        self.servers.append(server)
+
+    async def sweep_until_cancelled(self) -> None:
+        """End connections whose requests take too long to come, or whose answers nobody reads."""
+        share = 0
+        while True:
+            await asyncio.sleep(1)
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections)[share::SWEEP_SHARES]:
+                assert isinstance(connection, BridgeProtocol)
+                connection.sweep(now)
+            share = (share + 1) % SWEEP_SHARES
+
     async def renew_date_until_cancelled(self) -> None:
         """Keep the Date header right."""
         while True:
@@ -58,8 +115,17 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Exit in good order on SIGINT and SIGTERM; unlike the stock server, do not raise them again after."""
         before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._handle_reload)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def on_reload(self, callback: Callable[[], None]) -> None:
+        """Have *callback* called in the event loop at each SIGHUP."""
+        self._on_reload = callback
+
+    def _handle_reload(self, _number: int, _frame: object) -> None:
+        if self._loop is not None and self._on_reload is not None:
+            self._loop.call_soon_threadsafe(self._on_reload)

@@ -1,0 +1,109 @@
+"""Metrics about what is held: journal, state, tokens and configuration. Read when a scrape asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pushgateway_bridge.access.tokens import Tokens
+from pushgateway_bridge.journal.journal import Journal
+from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.state.store import Store
+from pushgateway_bridge.web.tokens import TOKEN_STATES, state_of
+
+
+class StateMetrics(Collector):
+    """Sizes that are read when a scrape asks."""
+
+    def __init__(self, journal: Journal, store: Store, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._journal = journal
+        self._store = store
+        self.replay_seconds = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        journal, store = self._journal, self._store
+        yield GaugeMetricFamily("telemetry_series", "Series that are held and shown.", store.series_count)
+        yield GaugeMetricFamily("telemetry_sources", "Jobs and instances that reported.", store.source_count)
+        yield GaugeMetricFamily(
+            "telemetry_journal_size_bytes",
+            "The journal on disk, its write-ahead log included.",
+            journal.size_bytes,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_queued", "Pushes that wait for the next group commit.", journal.queued
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_frames_bytes", "All records that are kept.", journal.frames.kept_bytes
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_uncheckpointed_bytes",
+            "Records that a restart would replay.",
+            journal.frames.behind_floor_bytes,
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_failed_groups",
+            "Group commits that failed; their pushers were told to send again.",
+            journal.failed_groups,
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_unreadable_frames",
+            "Groups of records and rows of the checkpoint that could not be read at the start; they are lost.",
+            journal.unreadable_frames + self._ingest.unreadable_rows,
+        )
+        yield CounterMetricFamily(
+            "telemetry_journal_files_set_aside",
+            "Journal files that could not be opened at the start and were renamed; the bridge began empty.",
+            journal.files_set_aside,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_checkpoint_timestamp_seconds",
+            "Unix time at which the state was last checkpointed, or the bridge was ready.",
+            self._ingest.checkpointed_ms / 1000,
+        )
+        yield CounterMetricFamily(
+            "telemetry_checkpoints_failed",
+            "Checkpoints that could not be written; they are tried again.",
+            self._ingest.failed_checkpoints,
+        )
+        yield GaugeMetricFamily(
+            "telemetry_journal_replay_seconds",
+            "Time the replay of the journal took when the bridge started.",
+            self.replay_seconds,
+        )
+
+
+class AccessMetrics(Collector):
+    """Tokens by state, and whether the configuration that runs is the one on disk."""
+
+    def __init__(self, tokens: Tokens, now_ms: Callable[[], int]) -> None:
+        self._tokens = tokens
+        self._now_ms = now_ms
+        self.reloaded = True
+        """Whether the last reload succeeded; true before the first one."""
+        self.loaded_ms = now_ms()
+
+    def collect(self) -> Iterator[Metric]:
+        tokens = GaugeMetricFamily(
+            "telemetry_tokens",
+            "Tokens by state: active, pending their first use, expired, revoked.",
+            labels=("state",),
+        )
+        now_ms = self._now_ms()
+        states = Counter(state_of(token, now_ms) for token in self._tokens.list())
+        for state in TOKEN_STATES:
+            tokens.add_metric((state,), states[state])
+        yield tokens
+        yield GaugeMetricFamily(
+            "telemetry_config_last_reload_successful",
+            "1 if the configuration was right when it was last read, 0 if it was not and the one before still runs.",
+            float(self.reloaded),
+        )
+        yield GaugeMetricFamily(
+            "telemetry_config_last_reload_success_timestamp_seconds",
+            "Unix time at which the configuration that runs was read.",
+            self.loaded_ms / 1000,
+        )

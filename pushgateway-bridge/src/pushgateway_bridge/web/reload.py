@@ -1,0 +1,36 @@
+"""POST /-/reload: read the configuration and the tokens again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, HTTPException
+from pydantic import BaseModel
+
+from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.web.guard import REFUSALS, Guard
+
+
+class Reloaded(BaseModel):
+    """What a reload did."""
+
+    changed: list[str]
+    """Settings that have other values now."""
+    needs_restart: list[str]
+    """Settings that differ in the file, and take effect at the next start only."""
+
+
+def reload_router(guard: Guard, reload: Callable[[], Reloaded]) -> APIRouter:
+    """*reload* raises StartFailed, and then nothing changed."""
+    router = APIRouter(tags=["operation"])
+    responses = {**REFUSALS, 400: {"description": "The configuration is wrong; what ran before goes on."}}
+
+    @router.post("/-/reload", responses=responses, dependencies=[Depends(guard.admin)])
+    async def reload_configuration() -> Reloaded:
+        """Read the configuration and the tokens again. A wrong file changes nothing, and the answer says why."""
+        try:
+            return reload()
+        except StartFailed as error:
+            raise HTTPException(400, str(error)) from error
+
+    return router
