@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VIEWER := pushgateway-bridge/viewer
 VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
-SOURCES := exporter/src pushgateway-bridge/src grafana stack tests bench
+SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack tests bench
+# The programs need it, and it comes from beside them: a lock holds only what comes from an index.
+UNPUBLISHED := --no-emit-package telemetry-web-config
 
 .PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
 	format golden dashboards lock bench bench-bridge soak clean
@@ -20,14 +22,15 @@ help: ## list the commands
 
 install: $(STAMP) viewer ## put host-exporter and pushgateway-bridge into .venv/bin
 
-$(STAMP): requirements/bootstrap.lock requirements/dev.lock exporter/pyproject.toml pushgateway-bridge/pyproject.toml
+$(STAMP): requirements/bootstrap.lock requirements/dev.lock exporter/pyproject.toml pushgateway-bridge/pyproject.toml \
+		web-config/pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing: install Python 3.11 or later (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11: name a newer one with 'make PYTHON=python3.12 ...'" >&2; exit 1; }
 	@echo "installing into $(VENV) (about a minute the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock requirements/bootstrap.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e exporter -e pushgateway-bridge
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e exporter -e pushgateway-bridge -e web-config
 	@touch $@
 
 # Without npm everything else works; /dashboard then says how to get the page.
@@ -81,9 +84,9 @@ dashboards: install ## write grafana/dashboards/*.json from their Python sources
 
 lock: ## renew requirements/*.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/bootstrap.in -o requirements/bootstrap.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/dev.in exporter/pyproject.toml pushgateway-bridge/pyproject.toml -o requirements/dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade $(UNPUBLISHED) requirements/dev.in exporter/pyproject.toml pushgateway-bridge/pyproject.toml -o requirements/dev.lock
 	@for part in exporter pushgateway-bridge; do \
-		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $$part/pyproject.toml -c requirements/dev.lock -o requirements/$$part.lock; done
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UNPUBLISHED) $$part/pyproject.toml -c requirements/dev.lock -o requirements/$$part.lock; done
 
 bench: bench-bridge ## compare with peers, side by side in one run; docs/benchmarks.md has the method
 

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -20,6 +22,10 @@ from host_exporter.scrape import Scraper
 from host_exporter.selfmetrics import OwnProcess
 from host_exporter.web import Web
 from host_exporter.worker import Worker
+from telemetry_web_config.errors import WebConfigError
+
+if TYPE_CHECKING:
+    from telemetry_web_config.access import WebAccess
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +45,9 @@ class StartFailureError(Exception):
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartFailureError before anything is served."""
     with ExitStack() as parts:
+        access = open_web_access(config.web_config_file)
+        if access is not None:
+            parts.callback(access.close)
         sockets = [parts.enter_context(bind(address)) for address in config.listen_addresses]
         paths = parts.enter_context(HostPaths(config.procfs, config.sysfs, config.rootfs))
         worker = Worker("scrape")
@@ -52,10 +61,13 @@ def serve(config: Config) -> None:
             worker,
             VERSION,
             config.telemetry_path,
+            access,
         )
         for listening in sockets:
             host, port, *_ = listening.getsockname()
-            log.info("listening", extra={"address": str(ListenAddress(host, port)), "version": VERSION})
+            listening_on = str(ListenAddress(host, port))
+            scheme = "https" if access is not None and access.tls else "http"
+            log.info("listening", extra={"address": listening_on, "scheme": scheme, "version": VERSION})
         server_config = uvicorn.Config(
             web,
             http="httptools",
@@ -69,8 +81,21 @@ def serve(config: Config) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        TicklessServer(server_config).run(sockets=sockets)
+        TicklessServer(server_config, access).run(sockets=sockets)
         log.info("stopped")
+
+
+def open_web_access(file: Path | None) -> WebAccess | None:
+    """What the web configuration file says, if there is one. Raises StartFailureError that names file and key."""
+    if file is None:
+        return None
+    # Four MiB that an exporter without such a file does not need.
+    from telemetry_web_config.access import WebAccess  # noqa: PLC0415
+
+    try:
+        return WebAccess(file)
+    except WebConfigError as error:
+        raise StartFailureError(str(error)) from error
 
 
 def bind(address: ListenAddress) -> socket.socket:
@@ -99,16 +124,38 @@ class TicklessServer(uvicorn.Server):
     It also ends with status 0 on a signal, where uvicorn raises the signal again.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, access: WebAccess | None = None) -> None:
         if config.limit_max_requests is not None or config.callback_notify is not None or config.date_header:
             raise ValueError("limit_max_requests, callback_notify and date_header need the tick")
         self._stop = asyncio.Event()
+        self._access = access
         super().__init__(config)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """With a web configuration, the servers are ones whose TLS can be renewed."""
+        if self._access is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        self.servers = await self._access.start(self._make_protocol, sockets or [], self.config.backlog)
+
     async def main_loop(self) -> None:
-        """Wait for a signal, and for nothing else."""
+        """Wait for a signal; a web configuration is looked at meanwhile, and nothing else wakes."""
         await self.on_tick(0)  # sets the headers that every response has
-        await self._stop.wait()
+        if self._access is None:
+            await self._stop.wait()
+            return
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._access.watch())
+            await self._stop.wait()
+            watching.cancel()
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # the class is known when the server starts
+            config=self.config,  # type: ignore[call-arg]
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -97,6 +98,13 @@ def cli() -> None:
     show_default=True,
     help="Where the metrics are served.",
 )
+@flag(
+    "--web.config.file",
+    callback=lambda _context, _parameter, text: Path(text) if text else None,
+    metavar="FILE",
+    default="",
+    help="TLS, client certificates, users and headers, in the format of Prometheus' exporter-toolkit.",
+)
 @collector_flags
 @flag("--collector.disable-defaults", is_flag=True, help="Run only the collectors that are named.")
 @flag(
@@ -126,6 +134,7 @@ def serve(**settings: Any) -> None:
         Config(
             listen_addresses=settings["web_listen_address"],
             telemetry_path=settings["web_telemetry_path"],
+            web_config_file=settings["web_config_file"],
             collectors=enabled_collectors(
                 {name: collector.on_by_default for name, collector in COLLECTORS.items()},
                 {name: settings[_argument(f"--collector.{name}")] for name in COLLECTORS},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 ENVIRONMENT_PREFIX = "HOST_EXPORTER_"
@@ -30,6 +31,8 @@ class Config:
 
     listen_addresses: tuple[ListenAddress, ...] = (DEFAULT_LISTEN_ADDRESS,)
     telemetry_path: str = "/metrics"
+    web_config_file: Path | None = None
+    """TLS, client certificates, users and headers; None: plain HTTP for everyone."""
     collectors: tuple[str, ...]
     """The names of the collectors that are on."""
     procfs: str = "/proc"

@@ -7,7 +7,7 @@ import gzip
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from urllib.parse import parse_qs
 
 from host_exporter.landing import landing_page
@@ -18,10 +18,14 @@ from host_exporter.worker import Worker
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 RESERVED_PATHS = ("/-/healthy", "/-/ready", "/health")
 """What the metrics cannot be served at. At ``/`` they can: then there is no landing page."""
+
+OPEN_PATHS = ("/-/healthy", "/-/ready")
+"""Answered without a password, since what probes them (an orchestrator, a load balancer) seldom has one."""
 
 GZIP_LEVEL = 1
 """A higher level takes twice the time and saves a tenth of the bytes."""
@@ -35,15 +39,43 @@ class Answer(NamedTuple):
     status: int
     content_type: bytes
     body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
+
+
+class Refusal(Protocol):
+    """Why someone may not ask, in plain text."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Access(Protocol):
+    """What a web configuration file says about requests and answers."""
+
+    @property
+    def headers(self) -> Headers:
+        """For every answer that does not set them itself."""
+
+    async def refusal(self, authorization: str | None) -> Refusal | None:
+        """None if someone with this ``Authorization`` header may ask."""
 
 
 class Web:
     """Answers requests. Scrapes run one after the other in *worker*, so that health answers meanwhile."""
 
     def __init__(
-        self, scraper: Scraper, worker: Worker, version: str, telemetry_path: str = "/metrics"
+        self,
+        scraper: Scraper,
+        worker: Worker,
+        version: str,
+        telemetry_path: str = "/metrics",
+        access: Access | None = None,
     ) -> None:
+        self._access = access
         self._scraper = scraper
         self._worker = worker
         self._telemetry_path = telemetry_path
@@ -64,17 +96,32 @@ class Web:
         """The ASGI interface, https://asgi.readthedocs.io/en/latest/specs/www.html; HTTP only."""
         if scope["type"] != "http":
             raise ValueError(f"expected an http connection, got {scope['type']}")
-        answer = await self._answer(scope)
+        answer = await self._refusal(scope) or await self._answer(scope)
         headers = [
             (b"content-type", answer.content_type),
             (b"content-length", b"%d" % len(answer.body)),
             # The server's own date would need a timer.
             (b"date", formatdate(usegmt=True).encode()),
             *answer.headers,
+            *self._configured_headers(answer),
         ]
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _refusal(self, scope: Message) -> Answer | None:
+        """Where users are configured, only they may ask; whether the exporter runs is told to everyone."""
+        if self._access is None or scope["path"] in OPEN_PATHS:
+            return None
+        refusal = await self._access.refusal(_headers(scope).get(b"authorization"))
+        return None if refusal is None else Answer(refusal.status, PLAIN, refusal.body, refusal.headers)
+
+    def _configured_headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        """A page's own policy is the one that it works with."""
+        if self._access is None:
+            return []
+        own = {name for name, _ in answer.headers}
+        return [(name, value) for name, value in self._access.headers if name not in own]
 
     async def _answer(self, scope: Message) -> Answer:
         path = scope["path"]

@@ -54,7 +54,7 @@ from pushgateway_bridge.web.health import health_router
 from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
 from pushgateway_bridge.web.login import login_router
 from pushgateway_bridge.web.pages import landing_router, viewer_router
-from pushgateway_bridge.web.paths import LenientPaths
+from pushgateway_bridge.web.paths import AnswerHeaders, LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
 from pushgateway_bridge.web.protocol import BridgeProtocol, ConnectionLimits
 from pushgateway_bridge.web.push import PushGate, push_router
@@ -63,6 +63,8 @@ from pushgateway_bridge.web.reload import Reloaded, reload_router
 from pushgateway_bridge.web.scrape import scrape_router
 from pushgateway_bridge.web.server import Listener, Server
 from pushgateway_bridge.web.tokens import tokens_router
+from telemetry_web_config.access import WebAccess
+from telemetry_web_config.errors import WebConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +97,10 @@ class Bridge:
         config: Config,
         dialects: Mapping[str, Dialect] = DIALECTS,
         read_config: Callable[[], Config] | None = None,
+        web_access: WebAccess | None = None,
     ) -> None:
-        """*read_config* reads the configuration again; it raises StartFailed."""
+        """*read_config* reads the configuration again; it raises StartFailed. *web_access* is web.config_file's."""
+        self._web_access = web_access
         self._config = config
         self._read_config = read_config or (lambda: config)
         self._dialects = dialects
@@ -133,12 +137,12 @@ class Bridge:
         self._state_metrics = StateMetrics(self.journal, self.store, self.ingest)
         self.metrics.add(self._state_metrics)
         self.tokens = Tokens(access_directory(config), self._clock.now_ms)
-        self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms)
+        self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms, web_access)
         self.metrics.add(self._access_metrics)
         sessions = Sessions(
             self.tokens, lambda: self.journal.secret, self._clock.now_ms, config.access.session_seconds
         )
-        self.guard = Guard(self.tokens, sessions, access_rules(config))
+        self.guard = Guard(self.tokens, sessions, access_rules(config), web_access)
         self.gate = PushGate(self.guard, ClientAddresses(()), {}, {})
         self._apply(config)
         names = [remote.name for remote in self.remotes]
@@ -177,13 +181,15 @@ class Bridge:
         )
         logging.getLogger().setLevel(config.log.level.upper())
 
-    def reload(self) -> Reloaded:
+    async def reload(self) -> Reloaded:
         """Read the configuration and the tokens again. Raises StartFailed, and then nothing changed."""
         self._access_metrics.reloaded = False
         try:
             config = self._read_config()
             check_access(config, self._dialects)
-            self.tokens.load()
+            if self._web_access is not None:
+                await take_over(self._web_access)
+            await asyncio.to_thread(self.tokens.load)
         except StartFailed as error:
             logger.error("reload refused, what ran goes on error=%r", str(error))
             raise
@@ -200,9 +206,11 @@ class Bridge:
         )
         return Reloaded(changed=changed, needs_restart=kept)
 
-    def _reload_on_signal(self) -> None:
-        with contextlib.suppress(StartFailed):  # it was logged
-            self.reload()
+    async def _reload_on_signal_until_cancelled(self, server: Server) -> None:
+        while True:
+            await server.reload_wanted()
+            with contextlib.suppress(StartFailed):  # it was logged
+                await self.reload()
 
     async def _save_last_used_until_cancelled(self) -> None:
         """Bring the times of last use to the disk now and then."""
@@ -274,10 +282,12 @@ class Bridge:
             await self.start()
             async with asyncio.TaskGroup() as tasks:
                 if self.server is not None:
-                    self.server.on_reload(self._reload_on_signal)
+                    tasks.create_task(self._reload_on_signal_until_cancelled(self.server))
                     tasks.create_task(self.server.renew_date_until_cancelled())
                     tasks.create_task(self.server.sweep_until_cancelled())
                     tasks.create_task(self._save_last_used_until_cancelled())
+                    if self._web_access is not None:
+                        tasks.create_task(self._web_access.watch())
                 if self.shipper is not None:
                     tasks.create_task(self.shipper.run_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
@@ -343,7 +353,8 @@ class Bridge:
         app.include_router(landing_router(self.version, f"http://{config.web.listen_address}"))
         app.include_router(viewer_router(Path(config.viewer.dashboards_directory), config.grafana.url, guard))
         app.add_exception_handler(404, not_found)
-        return LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
+        whole = LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
+        return whole if self._web_access is None else AnswerHeaders(whole)
 
     def http_protocol(self) -> type[asyncio.Protocol]:
         """What speaks HTTP: the hot routes where the installed uvicorn can carry them."""
@@ -425,7 +436,10 @@ def serve(
             Listener(opened.enter_context(bind(address, setting)), door)
             for setting, address, door in addresses_of(config)
         ]
-        bridge = Bridge(config, dialects, read_config)
+        web_access = open_web_access(config.web.config_file)
+        if web_access is not None:
+            opened.callback(web_access.close)
+        bridge = Bridge(config, dialects, read_config, web_access)
         bridge.journal.open()
         opened.callback(bridge.journal.close)
         try:
@@ -449,15 +463,35 @@ def serve(
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ),
             listeners,
+            web_access,
         )
         logger.info(
-            "listening address=%s private_address=%s journal=%s",
+            "listening scheme=%s address=%s private_address=%s journal=%s",
+            "https" if web_access is not None and web_access.tls else "http",
             config.web.listen_address,
             config.web.private_listen_address or "none",
             config.journal.directory,
         )
         bridge.server.run()
     return 1 if bridge.failure is not None else 0
+
+
+def open_web_access(file: str) -> WebAccess | None:
+    """What web.config_file says, if it is set. Raises StartFailed."""
+    if not file:
+        return None
+    try:
+        return WebAccess(Path(file))
+    except WebConfigError as error:
+        raise StartFailed(f"web.config_file: {error}") from error
+
+
+async def take_over(web_access: WebAccess) -> None:
+    """Have what changed in web.config_file take effect. Raises StartFailed."""
+    try:
+        await web_access.take_over()
+    except WebConfigError as error:
+        raise StartFailed(f"web.config_file: {error}") from error
 
 
 def addresses_of(config: Config) -> Iterator[tuple[str, str, Door]]:

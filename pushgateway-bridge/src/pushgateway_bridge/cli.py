@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import click
 
-from pushgateway_bridge import app, render_config
+from pushgateway_bridge import app, logs, render_config
 from pushgateway_bridge.cli_journal import journal
 from pushgateway_bridge.cli_token import token
 from pushgateway_bridge.config import (
-    LOG_FORMAT,
     Config,
     environment_name,
     load,
@@ -57,6 +56,7 @@ def setting_options(command: Callable[..., None]) -> Callable[..., None]:
     for setting in reversed(setting_names()):
         option = click.option(
             f"--{setting.replace('_', '-')}",
+            *OTHER_FLAGS.get(setting, ()),
             setting.replace(".", "__"),
             metavar="VALUE",
             help=f"{HELP[setting]} [env {environment_name(setting)}; default {setting_default(setting)!r}]",
@@ -64,6 +64,9 @@ def setting_options(command: Callable[..., None]) -> Callable[..., None]:
         command = option(command)
     return command
 
+
+OTHER_FLAGS: Final = {"web.config_file": ("--web.config.file",)}
+"""Flags that other programs of the field have for the same."""
 
 HELP: Final = {
     "web.listen_address": "Host and port to listen on.",
@@ -155,7 +158,7 @@ def render_config_command(template: Path, output: Path, env_file: Path | None, m
 
 def configure_logging(config: Config) -> None:
     """One line an event on standard error."""
-    logging.basicConfig(level=config.log.level.upper(), format=LOG_FORMAT)
+    logs.configure(config.log.level)
     # uvicorn warns of each request that is no HTTP: anybody could fill the log with that.
     logging.getLogger("uvicorn").setLevel("DEBUG" if config.log.level == "debug" else "ERROR")
     for name in ("httpx2", "httpcore2"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,19 @@ from typing import Any, Final, TypeVar
 
 import click
 import httpx2
+from pydantic import ValidationError
 
-from pushgateway_bridge.access.control import short_path
+from pushgateway_bridge.access.control import SOCKET_NAME, short_path
 from pushgateway_bridge.access.token import Right
 from pushgateway_bridge.access.tokens import FolderInUse, NoSuchToken, Tokens
 from pushgateway_bridge.config import access_directory, load
 from pushgateway_bridge.errors import StartFailed
-from pushgateway_bridge.web.tokens import now_ms, shown
+from pushgateway_bridge.web.tokens import NewToken, flaws, now_ms, shown
 
 TIMEOUT_SECONDS: Final = 30.0
+FOLDER_SECONDS: Final = 5.0
+"""How long to wait for a folder that is in use by a process that does not answer: it starts, stops, or is this command
+once more."""
 UNITS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -40,9 +45,15 @@ class Stopped:
     def list(self) -> list[dict[str, Any]]:
         return [shown(token, now_ms()) for token in self._tokens.list()]
 
-    def create(self, new: dict[str, Any]) -> dict[str, Any]:
-        rights = [Right(right) for right in new.pop("rights")]
-        token, secret = self._tokens.create(new.pop("name"), rights, **new)
+    def create(self, new: NewToken) -> dict[str, Any]:
+        token, secret = self._tokens.create(
+            new.name,
+            new.rights,
+            job=new.job,
+            instance=new.instance,
+            lifetime_seconds=new.lifetime_seconds,
+            enrol=new.enrol,
+        )
         return {**shown(token, now_ms()), "token": secret}
 
     def rotate(self, token_id: int) -> dict[str, Any]:
@@ -64,8 +75,8 @@ class Running:
         assert isinstance(found, list)
         return found
 
-    def create(self, new: dict[str, Any]) -> dict[str, Any]:
-        return self._ask("POST", "", new)  # type: ignore[no-any-return]
+    def create(self, new: NewToken) -> dict[str, Any]:
+        return self._ask("POST", "", new.model_dump(mode="json"))  # type: ignore[no-any-return]
 
     def rotate(self, token_id: int) -> dict[str, Any]:
         return self._ask("POST", f"/{token_id}/rotate")  # type: ignore[no-any-return]
@@ -76,6 +87,8 @@ class Running:
     def _ask(self, method: str, path: str, document: object = None) -> Any:
         try:
             answer = self._client.request(method, f"/api/v1/tokens{path}", json=document)
+        except httpx2.ConnectError:
+            raise
         except httpx2.HTTPError as error:
             raise TokenFailed(f"the running bridge does not answer: {error}") from error
         if answer.status_code >= 400:
@@ -92,6 +105,20 @@ def _detail(answer: httpx2.Response) -> str:
 
 def _with_tokens(directory: Path, work: Callable[[Stopped | Running], Any]) -> Any:
     """What *work* gives, of the bridge that runs on *directory*, or of its file if none does. Raises TokenFailed."""
+    until = time.monotonic() + FOLDER_SECONDS
+    while True:
+        try:
+            return _with_file_or_bridge(directory, work)
+        except (FolderInUse, httpx2.ConnectError) as error:
+            if time.monotonic() > until:
+                raise TokenFailed(
+                    f"access.directory {directory} is in use by a process that does not answer"
+                ) from error
+            time.sleep(0.1)
+
+
+def _with_file_or_bridge(directory: Path, work: Callable[[Stopped | Running], Any]) -> Any:
+    """The same, but raises FolderInUse or ConnectError if neither the file is free nor anybody answers."""
     try:
         tokens = Tokens(directory, now_ms)
         try:
@@ -99,6 +126,8 @@ def _with_tokens(directory: Path, work: Callable[[Stopped | Running], Any]) -> A
                 tokens.load()
                 return work(Stopped(tokens))
         except FolderInUse:
+            if not (directory / SOCKET_NAME).exists():
+                raise
             with (
                 short_path(directory) as path,
                 httpx2.Client(
@@ -182,14 +211,17 @@ def create(
     pushgateway-bridge token create --name backup --job backup --instance nas
     pushgateway-bridge token create --name grafana --right read --expires-in 90d
     """
-    new = {
-        "name": name,
-        "rights": list(rights),
-        "job": job,
-        "instance": instance,
-        "lifetime_seconds": lifetime,
-        "enrol": enrol,
-    }
+    try:
+        new = NewToken(
+            name=name,
+            rights=[Right(right) for right in dict.fromkeys(rights)],
+            job=job,
+            instance=instance,
+            lifetime_seconds=lifetime,
+            enrol=enrol,
+        )
+    except ValidationError as error:
+        raise click.UsageError(flaws(error)) from error
     made = _with_tokens(_directory(**folder), lambda tokens: tokens.create(new))
     _print_made(made, "made")
 
@@ -200,16 +232,16 @@ def list_tokens(**folder: Any) -> None:
     """One line a token: number, state, rights, what it is bound to, last use, name."""
     rows = [("ID", "STATE", "RIGHTS", "BOUND TO", "EXPIRES", "LAST USED", "NAME")]
     for one in _with_tokens(_directory(**folder), lambda tokens: tokens.list()):
-        bound = ",".join(f"{label}={one[label]}" for label in ("job", "instance") if one[label]) or "-"
+        bound = ",".join(f"{label}={_printable(one[label])}" for label in ("job", "instance") if one[label])
         rows.append(
             (
                 str(one["id"]),
                 one["state"],
                 ",".join(one["rights"]),
-                bound,
+                bound or "-",
                 _time(one["expires"]),
                 _time(one["last_used"]),
-                one["name"],
+                _printable(one["name"]),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -231,15 +263,21 @@ def rotate(token_id: int, **folder: Any) -> None:
 def revoke(token_id: int, **folder: Any) -> None:
     """Make a token void for good. It stays in the list."""
     one = _with_tokens(_directory(**folder), lambda tokens: tokens.revoke(token_id))
-    click.echo(f"revoked token {one['id']} ({one['name']})", err=True)
+    click.echo(f"revoked token {one['id']} ({_printable(one['name'])})", err=True)
 
 
 def _print_made(made: dict[str, Any], what: str) -> None:
     """The text alone on standard output, so that a script can take it; what it is on standard error."""
-    click.echo(f"{what} token {made['id']} ({made['name']}), rights {','.join(made['rights'])}", err=True)
+    name = _printable(made["name"])
+    click.echo(f"{what} token {made['id']} ({name}), rights {','.join(made['rights'])}", err=True)
     if made["activate_before"] is not None:
         click.echo(f"it must be used before {_time(made['activate_before'])}", err=True)
     click.echo(made["token"])
+
+
+def _printable(text: str) -> str:
+    """*text* with what would end the line, or steer the terminal, escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _time(seconds: float | None) -> str:

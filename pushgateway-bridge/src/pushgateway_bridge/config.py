@@ -17,8 +17,6 @@ import yaml
 
 from pushgateway_bridge.errors import StartFailed
 
-LOG_FORMAT: Final = "%(asctime)s level=%(levelname)s logger=%(name)s %(message)s"
-"""One line an event, of the bridge and of its shipper."""
 ENVIRONMENT_PREFIX: Final = "PUSHGATEWAY_BRIDGE_"
 DEFAULT_REMOTE: Final = "prometheus"
 """The name of the remote at remote_write.url."""

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import apsw
 import urllib3
 
-from pushgateway_bridge.config import LOG_FORMAT
+from pushgateway_bridge import logs
 from pushgateway_bridge.journal.reader import JournalReader
 from pushgateway_bridge.journal.record import CorruptRecord, decode_change, unpack_frame
 from pushgateway_bridge.model.change import Change, Push
@@ -192,7 +192,7 @@ def main() -> int:
     if not isinstance(setup, Setup):
         print("this is a part of pushgateway-bridge, which starts it by itself", file=sys.stderr)  # noqa: T201
         return 2
-    logging.basicConfig(level=setup.log_level.upper(), format=LOG_FORMAT)
+    logs.configure(setup.log_level)
     logging.getLogger("urllib3").setLevel("ERROR")
     urllib3.disable_warnings()  # whoever sets insecure_skip_verify knows
     try:

@@ -13,6 +13,7 @@ from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.state.store import Store
 from pushgateway_bridge.web.tokens import TOKEN_STATES, state_of
+from telemetry_web_config.access import WebAccess
 
 
 class StateMetrics(Collector):
@@ -79,8 +80,9 @@ class StateMetrics(Collector):
 class AccessMetrics(Collector):
     """Tokens by state, and whether the configuration that runs is the one on disk."""
 
-    def __init__(self, tokens: Tokens, now_ms: Callable[[], int]) -> None:
+    def __init__(self, tokens: Tokens, now_ms: Callable[[], int], web_access: WebAccess | None) -> None:
         self._tokens = tokens
+        self._web_access = web_access
         self._now_ms = now_ms
         self.reloaded = True
         """Whether the last reload succeeded; true before the first one."""
@@ -107,3 +109,10 @@ class AccessMetrics(Collector):
             "Unix time at which the configuration that runs was read.",
             self.loaded_ms / 1000,
         )
+        expires = self._web_access.not_after if self._web_access is not None else None
+        if expires is not None:
+            yield GaugeMetricFamily(
+                "telemetry_certificate_expiry_timestamp_seconds",
+                "Unix time at which the certificate of web.config_file expires; not there without TLS.",
+                expires.timestamp(),
+            )

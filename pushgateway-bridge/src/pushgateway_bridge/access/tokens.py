@@ -34,14 +34,21 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME: Final = "tokens.json"
 LOCK_NAME: Final = "lock"
+VERSION: Final = 1
 LAST_USED_SECONDS: Final = 60
 """How far behind the file's times of last use may be."""
+
+
+class FileVersion(msgspec.Struct, frozen=True):
+    """All that is looked at before it is known whether the rest can be read."""
+
+    version: int = VERSION
 
 
 class TokenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the file holds."""
 
-    version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
+    version: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)] = VERSION
     next_id: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     """Numbers are not given out twice: an instance may be named by one."""
     tokens: tuple[Token, ...] = ()
@@ -92,26 +99,30 @@ class Tokens:
 
     def load(self) -> None:
         """Read the file; without one there are no tokens. Raises StartFailed, and keeps what it had."""
+        with self._changing:  # from before it is read: a change meanwhile would be undone
+            self._replace(self._read())
+
+    def _read(self) -> TokenFile:
         try:
             text = self.file.read_bytes()
             mode = self.file.stat().st_mode
         except FileNotFoundError:
-            document = TokenFile()
+            return TokenFile()
         except OSError as error:
             raise StartFailed(f"token file {self.file}: {error.strerror}") from error
-        else:
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                logger.warning(
-                    "token file readable by others file=%s mode=%04o hint='chmod 600'",
-                    self.file,
-                    mode & 0o777,
-                )
-            document = self._decode(text)
-        with self._changing:
-            self._replace(document)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            logger.warning(
+                "token file readable by others file=%s mode=%04o hint='chmod 600'", self.file, mode & 0o777
+            )
+        return self._decode(text)
 
     def _decode(self, text: bytes) -> TokenFile:
         try:
+            version = msgspec.json.decode(text, type=FileVersion).version
+            if version > VERSION:
+                raise StartFailed(
+                    f"token file {self.file}: a newer bridge wrote it (version {version}, this one reads {VERSION})"
+                )
             document = msgspec.json.decode(text, type=TokenFile)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StartFailed(f"token file {self.file}: {error}") from error
@@ -124,32 +135,48 @@ class Tokens:
         return document
 
     def _replace(self, document: TokenFile) -> None:
-        """Take over *document*, whatever was there."""
-        for known in self._by_id.values():
-            known.withdrawn = True
-        self._by_hash, self._by_id = {}, {}
+        """Take over *document*, whatever was there. What did not change stays, and so does when it was last used."""
+        by_id: dict[int, KnownToken] = {}
         for token in document.tokens:
-            self._keep(token)
-        self._next_id = document.next_id
+            known = self._by_id.get(token.id)
+            last_used_ms = (
+                token.last_used_ms if known is None else max(token.last_used_ms, known.last_used_ms)
+            )
+            if known is None or not _same(known.token, token):
+                known = KnownToken(token)
+            known.last_used_ms = last_used_ms
+            by_id[token.id] = known
+        before, self._by_id = self._by_id, by_id
+        self._by_hash = {known.token.sha256: known for known in by_id.values()}
+        for known in before.values():
+            known.withdrawn = by_id.get(known.token.id) is not known
+        self._next_id = max(self._next_id, document.next_id)
         self._written = {token.id: token.last_used_ms for token in document.tokens}
 
     def _keep(self, token: Token) -> None:
         known = KnownToken(token)
         before = self._by_id.get(token.id)
         if before is not None:
-            before.withdrawn = True
             known.last_used_ms = max(known.last_used_ms, before.last_used_ms)
-            self._by_hash.pop(before.token.sha256, None)
+        # The event loop may look it up at any moment: it is never away.
         self._by_id[token.id] = self._by_hash[token.sha256] = known
+        if before is not None:
+            before.withdrawn = True
+            if before.token.sha256 != token.sha256:
+                self._by_hash.pop(before.token.sha256, None)
 
     def _save(self, changed: Sequence[Token] = (), next_id: int | None = None) -> None:
-        """Write what is known with *changed* in it, then take these over. Raises OSError, and nothing changed."""
+        """Write what is known with *changed* in it, then take these over.
+
+        Raises OSError, or ValueError for a token that ``load`` would not read again, and nothing changed.
+        """
         tokens = {token.id: token for token in self.list()} | {token.id: token for token in changed}
         document = TokenFile(
             next_id=next_id or self._next_id,
             tokens=tuple(sorted(tokens.values(), key=lambda token: token.id)),
         )
         text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        msgspec.json.decode(text, type=TokenFile)
         beside = self.file.with_suffix(".json.new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as opened:
@@ -225,7 +252,7 @@ class Tokens:
         enrol: bool = False,
         instance_is_id: bool = False,
     ) -> tuple[Token, str]:
-        """A new token and its text, which is nowhere else. Raises OSError.
+        """A new token and its text, which is nowhere else. Raises OSError, or ValueError if it may not be so.
 
         *lifetime_seconds* 0: for ever. With *instance_is_id* its number is the instance it is bound to.
         """
@@ -287,3 +314,8 @@ class Tokens:
         with self._changing:
             if any(token.last_used_ms != self._written.get(token.id) for token in self.list()):
                 self._save()
+
+
+def _same(known: Token, read: Token) -> bool:
+    """Whether they differ in nothing but their last use."""
+    return msgspec.structs.replace(known, last_used_ms=read.last_used_ms) == read

@@ -296,11 +296,21 @@ def _measurements(
     return host.shape(present), values, contradictions
 
 
-@lru_cache(maxsize=32_768)
 def _host(host: str, platform: str, arch: str) -> _Host | None:
-    """What is known of *host*; ``None`` if its name is too long. Remembered for some ten thousand of them."""
-    if len(host.encode()) > MAX_HOST_BYTES:
+    """What is known of *host*; ``None`` if its name is too long to be remembered or shown."""
+    if len(host) * 4 > MAX_HOST_BYTES and len(host.encode()) > MAX_HOST_BYTES:
         return None
+    return _known_host(host, _word(platform, SYSNAMES), _word(arch, MACHINES))
+
+
+def _word(text: str, known: Mapping[str, str]) -> str:
+    """*text* if it is one of *known*, which are few and short; else ``other``, unless it is empty."""
+    return text if not text or text in known else "other"
+
+
+@lru_cache(maxsize=32_768)
+def _known_host(host: str, platform: str, arch: str) -> _Host:
+    """What is known of *host*, remembered for some ten thousand of them."""
     group = make_push_group("pixeltracker", host or "unknown")
     if not platform and not arch:
         return _Host(group, ())

@@ -11,7 +11,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request
@@ -20,7 +20,16 @@ from pushgateway_bridge.access.sessions import COOKIE, Sessions
 from pushgateway_bridge.access.token import KnownToken, Right
 from pushgateway_bridge.access.tokens import NoSuchToken, Tokens
 from pushgateway_bridge.dialects.dialect import Dialect, Pusher, TokenNeed
-from pushgateway_bridge.errors import Forbidden, JournalFailed, MissingToken, PushRejected, WrongToken
+from pushgateway_bridge.errors import (
+    Forbidden,
+    JournalFailed,
+    MissingToken,
+    NotReady,
+    PushRejected,
+    WrongToken,
+)
+from telemetry_web_config.access import WebAccess
+from telemetry_web_config.users import TooManyChecksError, Users
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +40,7 @@ USER: Final = Pusher(0, "user")
 REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
     401: {"description": "No token or user, or a wrong one."},
     403: {"description": "The token is good, but not for this."},
+    503: {"description": "Too many passwords are being checked, or the bridge is starting or stopping."},
 }
 """What every guarded route may answer, for the OpenAPI document."""
 
@@ -45,14 +55,6 @@ class Door(enum.Enum):
     """The socket in the access folder."""
 
 
-class Users(Protocol):
-    """What is needed of the users of web.config_file."""
-
-    async def check(self, authorization: str) -> str | None:
-        """The user whose ``Basic …`` this is; ``None`` if it is nobody's."""
-        ...
-
-
 class AccessRules(NamedTuple):
     """What the configuration says."""
 
@@ -63,14 +65,29 @@ class AccessRules(NamedTuple):
 
 
 class Guard:
-    """Checks requests. ``rules`` and ``users`` are replaced as a whole by a reload."""
+    """Checks requests. ``rules`` is replaced as a whole by a reload; *web_access* is web.config_file's."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions, rules: AccessRules) -> None:
+    def __init__(
+        self, tokens: Tokens, sessions: Sessions, rules: AccessRules, web_access: WebAccess | None = None
+    ) -> None:
         self.tokens = tokens
         self.sessions = sessions
         self.rules = rules
-        self.users: Users | None = None
-        """``None`` if web.config_file names none."""
+        self._web_access = web_access
+
+    @property
+    def users(self) -> Users | None:
+        """Those of web.config_file; ``None`` if it names none."""
+        access = self._web_access
+        return access.users if access is not None and access.users.required else None
+
+    async def _check_user(self, users: Users, authorization: str) -> None:
+        """Raises WrongToken, or NotReady if too many passwords are being checked."""
+        try:
+            if await users.check(authorization) is None:
+                raise WrongToken("unknown user or wrong password")
+        except TooManyChecksError as error:
+            raise NotReady("too many passwords are being checked; try again later") from error
 
     # Pushes
 
@@ -94,9 +111,9 @@ class Guard:
             return (await self._known(secret, right)).pusher
         if dialect.token_need is TokenNeed.ALWAYS:
             raise MissingToken("this path needs a token")
-        if scheme.lower() == "basic" and self.users is not None:
-            if await self.users.check(authorization) is None:
-                raise WrongToken("unknown user or wrong password")
+        users = self.users
+        if scheme.lower() == "basic" and users is not None:
+            await self._check_user(users, authorization)
             return USER
         if needed and door_of(request) is not Door.OWNER:
             raise MissingToken("this path needs a token: Authorization: Bearer TOKEN")
@@ -161,9 +178,9 @@ class Guard:
         authorization = request.headers.get("authorization", "")
         scheme, _, credentials = authorization.partition(" ")
         try:
-            if scheme.lower() == "basic" and self.users is not None:
-                if await self.users.check(authorization) is None:
-                    raise WrongToken("unknown user or wrong password")
+            users = self.users
+            if scheme.lower() == "basic" and users is not None:
+                await self._check_user(users, authorization)
                 if right not in USERS_RIGHTS:
                     raise Forbidden(f"users of web.config_file may not {right}: use a token")
                 return USER
@@ -175,7 +192,10 @@ class Guard:
 
     def denied(self, refusal: PushRejected) -> HTTPException:
         """*refusal* as the framework's error."""
-        return HTTPException(refusal.status, str(refusal), self.challenge(refusal))
+        headers = self.challenge(refusal)
+        if refusal.retry_after_seconds:
+            headers["Retry-After"] = str(refusal.retry_after_seconds)
+        return HTTPException(refusal.status, str(refusal), headers)
 
     def challenge(self, refusal: PushRejected) -> dict[str, str]:
         """The header that a 401 has."""

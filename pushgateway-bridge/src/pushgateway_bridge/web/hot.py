@@ -414,7 +414,7 @@ class HotHttpProtocol(BridgeProtocol):
         headers = self.server_state.default_headers
         if headers is not self._lines_of:
             self._lines_of = headers
-            self._default_lines = _lines(headers)
+            self._default_lines = _lines([*headers, *self.answer_headers])
         return self._default_lines
 
     def _refused(self, dialect: Dialect, refusal: PushRejected) -> tuple[bytes, bytes]:

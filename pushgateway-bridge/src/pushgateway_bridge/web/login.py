@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import logging
 from typing import Final
@@ -9,10 +10,12 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.requests import ClientDisconnect
 
 from pushgateway_bridge.access.sessions import COOKIE
-from pushgateway_bridge.access.token import Right
-from pushgateway_bridge.errors import MalformedBody, PushRejected
+from pushgateway_bridge.access.token import KnownToken, Right
+from pushgateway_bridge.access.tokens import NoSuchToken, Tokens
+from pushgateway_bridge.errors import ClientGone, JournalFailed, MalformedBody, PushRejected, WrongToken
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.pages import PAGE_HEADERS
@@ -60,11 +63,12 @@ def login_router(guard: Guard) -> APIRouter:
             body = await read_body(request, request.headers.get("content-encoding", ""), MAX_FORM_BYTES)
             form = _form(body)
             token, following = form.get("token", "").strip(), safe_path(form.get("next", ""))
+        except ClientDisconnect:
+            return Response(status_code=ClientGone.status)  # nobody reads it
         except PushRejected as refusal:
             return _page("/dashboard", str(refusal), refusal.status)
         try:
-            known = guard.tokens.find(token)
-            guard.tokens.use(known, Right.READ)
+            known = await _reader(guard.tokens, token)
         except PushRejected as refusal:
             return _page(following, str(refusal), refusal.status)
         answer = RedirectResponse(following, 303)
@@ -85,6 +89,21 @@ def login_router(guard: Guard) -> APIRouter:
         return answer
 
     return router
+
+
+async def _reader(tokens: Tokens, secret: str) -> KnownToken:
+    """The token that *secret* is, its use noted. Raises WrongToken, Forbidden or JournalFailed."""
+    known = tokens.find(secret)
+    tokens.use(known, Right.READ)
+    if known.token.waits_for_activation:
+        try:
+            await asyncio.to_thread(tokens.activate, known.token.id)
+        except OSError as error:
+            logger.error("token not activated token=%d error=%r", known.token.id, error.strerror)
+            raise JournalFailed("the token's first use could not be written down") from error
+        except NoSuchToken as error:
+            raise WrongToken("unknown token") from error
+    return known
 
 
 def safe_path(wanted: str) -> str:

@@ -1,10 +1,12 @@
-"""Paths that clients of some systems may spell in more than one way."""
+"""What stands around the application: paths that may be spelled in more than one way, headers of every answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pushgateway_bridge.web.protocol import BridgeProtocol
 
 
 class LenientPaths:
@@ -23,3 +25,22 @@ class LenientPaths:
             if path in self._paths:
                 scope = {**scope, "path": path}
         await self._app(scope, receive, send)
+
+
+class AnswerHeaders:
+    """Adds the headers of web.config_file to each answer that does not set them itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        added = BridgeProtocol.answer_headers
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.lower(), value) for name, value in message.get("headers", ())]
+                set_already = {name for name, _ in own}
+                message = {**message, "headers": [*own, *(one for one in added if one[0] not in set_already)]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if added else send)

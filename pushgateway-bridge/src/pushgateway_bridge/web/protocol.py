@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with gaps closed: pipelines, heads, connections and waits are bounded, and a stop answers
+"""uvicorn's HTTP protocol with gaps closed: pipelines, heads, trailers, connections and waits are bounded, and a stop answers
 what was sent before it.
 
 The stock protocol reads on after each answer although requests that it has read still wait for their turn, so one
@@ -9,7 +9,7 @@ idle while their next request stands in the socket's buffer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any, ClassVar, Final, NamedTuple
 
 from uvicorn.config import Config
@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 MAX_HEAD_BYTES: Final = 65_536
-"""How long a request's head may be, and what is read with it."""
+"""How long a request's head may be, and what is read with it; the same for what stands behind a body in chunks."""
 
 DRAIN_SECONDS: Final = 0.05
 """How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
@@ -62,6 +62,8 @@ class BridgeProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     """Of all connections; a reload sets others."""
+    answer_headers: ClassVar[Sequence[tuple[bytes, bytes]]] = ()
+    """What every answer has that does not set it itself, from web.config_file."""
 
     def __init__(
         self,
@@ -77,6 +79,14 @@ class BridgeProtocol(HttpToolsProtocol):
         self._head_began = False
         """Whether a head began in the chunk that is being parsed."""
         self._in_body = False
+        self._chunked = False
+        """Whether the body that is being received comes in chunks."""
+        self._body_came = False
+        """Whether some of a body was in the chunk that is being parsed."""
+        self._trailer_bytes = 0
+        """How much was received of a body in chunks since the last of what it holds."""
+        self._closing_since = 0.0
+        """When the connection was first seen to be closing."""
         self._waits_since = 0.0
         """When the request began that is being received; before the first one, when the connection was made."""
         self.stopping = False
@@ -91,11 +101,14 @@ class BridgeProtocol(HttpToolsProtocol):
 
     def sweep(self, now: float) -> None:
         """End the connection if what it waits for has taken too long by *now* (the loop's time)."""
-        if self.transport.is_closing():
-            return
         waited = now - self._waits_since
         if self.flow.write_paused:
             if now - self.flow.stalled_since > self.limits.body_seconds:  # type: ignore[attr-defined]
+                self.transport.abort()
+        elif self.transport.is_closing():
+            # A closed connection lasts until its last answer was read.
+            self._closing_since = self._closing_since or now
+            if now - self._closing_since > self.limits.body_seconds:
                 self.transport.abort()
         elif self._in_head:
             if waited > self.limits.header_seconds:
@@ -103,17 +116,24 @@ class BridgeProtocol(HttpToolsProtocol):
         elif self._in_body:
             if waited > self.limits.body_seconds:
                 self._refuse(b"408 Request Timeout", b"the request took too long\n")
-        elif self._is_fresh() and waited > self.limits.idle_seconds:
+        elif self._is_untimed() and waited > self.limits.idle_seconds:
             self.transport.close()
 
-    def _is_fresh(self) -> bool:
-        """Whether no request has come yet. Between requests a timer of its own runs."""
+    def _is_untimed(self) -> bool:
+        """Whether no request is under way and no timer runs that ends the connection.
+
+        There is none before the first request, and none after empty lines, which end the timer and begin no request.
+        """
         newest: RequestResponseCycle | None = self.cycle
-        return newest is None
+        return newest is None or (newest.response_complete and self.timeout_keep_alive_task is None)
 
     def data_received(self, data: bytes) -> None:
-        in_head, self._head_began = self._in_head, False
+        in_head, self._head_began, self._body_came = self._in_head, False, False
         super().data_received(data)
+        if self._chunked and self._in_body:
+            self._trailer_bytes = 0 if self._body_came else self._trailer_bytes + len(data)
+            if self._trailer_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse_head()
         if not self._in_head:
             return
         # Of a head that began inside this chunk nobody knows where; the next chunk counts.
@@ -135,8 +155,18 @@ class BridgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = self._head_began = True
+        self._chunked = False
+        self._trailer_bytes = 0
         self._waits_since = self.loop.time()
         super().on_message_begin()
+
+    def on_chunk_header(self) -> None:
+        """Called by the parser at each chunk of a body; behind the last one stands what is read like a head."""
+        self._chunked = True
+
+    def on_body(self, body: bytes) -> None:
+        self._body_came = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_body = False

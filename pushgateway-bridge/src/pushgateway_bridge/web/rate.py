@@ -106,10 +106,12 @@ class ClientAddresses:
         peer = request.client.host if request.client is not None else ""
         if not self.is_proxy(peer):
             return client_key(peer)
-        # Each proxy adds the address that it saw: the last one that is no proxy of ours is the client.
-        for address in reversed(request.headers.get("x-forwarded-for", "").split(",")):
-            if not self.is_proxy(address.strip()):
-                return client_key(address.strip())
+        # Each proxy adds the address that it saw, in a line of its own or not: the last one that is no proxy of ours
+        # is the client. What stands before that the client may have written itself.
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        for address in reversed([without_port(text.strip()) for text in forwarded.split(",")]):
+            if not self.is_proxy(address):
+                return client_key(address) or client_key(peer)
         return client_key(peer)
 
     def is_proxy(self, peer: str) -> bool:
@@ -118,6 +120,13 @@ class ClientAddresses:
             return False
         address = parse_address(peer)
         return address is not None and any(address in network for network in self._trusted)
+
+
+def without_port(text: str) -> str:
+    """The address in ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``, as some proxies write it."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def client_key(address: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel
@@ -20,7 +20,7 @@ class Reloaded(BaseModel):
     """Settings that differ in the file, and take effect at the next start only."""
 
 
-def reload_router(guard: Guard, reload: Callable[[], Reloaded]) -> APIRouter:
+def reload_router(guard: Guard, reload: Callable[[], Awaitable[Reloaded]]) -> APIRouter:
     """*reload* raises StartFailed, and then nothing changed."""
     router = APIRouter(tags=["operation"])
     responses = {**REFUSALS, 400: {"description": "The configuration is wrong; what ran before goes on."}}
@@ -29,7 +29,7 @@ def reload_router(guard: Guard, reload: Callable[[], Reloaded]) -> APIRouter:
     async def reload_configuration() -> Reloaded:
         """Read the configuration and the tokens again. A wrong file changes nothing, and the answer says why."""
         try:
-            return reload()
+            return await reload()
         except StartFailed as error:
             raise HTTPException(400, str(error)) from error
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ import uvicorn
 
 from pushgateway_bridge.web.guard import Door
 from pushgateway_bridge.web.protocol import BridgeProtocol
+from telemetry_web_config.access import WebAccess
 
 STARTUP_FAILURE: Final = 3
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -30,7 +31,6 @@ class Listener(NamedTuple):
 
     socket: socket.socket
     door: Door
-    tls: bool = False
 
 
 class Server(uvicorn.Server):
@@ -40,11 +40,15 @@ class Server(uvicorn.Server):
     renewed by a task of the application.
     """
 
-    def __init__(self, config: uvicorn.Config, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listeners: Sequence[Listener], web_access: WebAccess | None = None
+    ) -> None:
+        """*web_access* is web.config_file's; it makes the servers of the public listeners."""
         assert config.limit_max_requests is None
         assert config.callback_notify is None
         self._listeners = listeners
-        self._on_reload: Callable[[], None] | None = None
+        self._web_access = web_access
+        self._reload = asyncio.Event()
         self._exit_wanted = False
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,10 +92,15 @@ class Server(uvicorn.Server):
             )
 
         if listener.socket.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(create_protocol, sock=listener.socket)
+            self.servers.append(await loop.create_unix_server(create_protocol, sock=listener.socket))
+        elif listener.door is Door.PUBLIC and self._web_access is not None:
+            self.servers += await self._web_access.start(
+                create_protocol, [listener.socket], self.config.backlog
+            )
         else:
-            server = await loop.create_server(create_protocol, sock=listener.socket)
-        self.servers.append(server)
+            self.servers.append(
+                await loop.create_server(create_protocol, sock=listener.socket, backlog=self.config.backlog)
+            )
 
     async def sweep_until_cancelled(self) -> None:
         """End connections whose requests take too long to come, or whose answers nobody reads."""
@@ -109,6 +118,8 @@ class Server(uvicorn.Server):
         while True:
             date = formatdate(time.time(), usegmt=True).encode()
             self.server_state.default_headers = [(b"date", date), *self.config.encoded_headers]
+            if self._web_access is not None:
+                BridgeProtocol.answer_headers = self._web_access.headers
             await asyncio.sleep(1)
 
     @contextlib.contextmanager
@@ -122,10 +133,11 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def on_reload(self, callback: Callable[[], None]) -> None:
-        """Have *callback* called in the event loop at each SIGHUP."""
-        self._on_reload = callback
+    async def reload_wanted(self) -> None:
+        """Return at the next SIGHUP; several before it is awaited again are one."""
+        await self._reload.wait()
+        self._reload.clear()
 
     def _handle_reload(self, _number: int, _frame: object) -> None:
-        if self._loop is not None and self._on_reload is not None:
-            self._loop.call_soon_threadsafe(self._on_reload)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._reload.set)

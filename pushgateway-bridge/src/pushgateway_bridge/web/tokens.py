@@ -8,13 +8,17 @@ from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect
 
 from pushgateway_bridge.access.token import MAX_NAME_CHARACTERS, Right, Token
 from pushgateway_bridge.access.tokens import NoSuchToken
+from pushgateway_bridge.errors import ClientGone, PushRejected
+from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.guard import REFUSALS, Guard, visitor_of
 
 MAX_ID = 2**53
+MAX_BODY_BYTES = 16_384
 TOKEN_STATES = ("active", "pending", "expired", "revoked")
 TokenId = Annotated[int, Path(ge=1, le=MAX_ID)]
 Parameters = ParamSpec("Parameters")
@@ -75,9 +79,18 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
         """All tokens, revoked ones included, without their texts."""
         return [ShownToken(**shown(token, clock_ms())) for token in tokens.list()]
 
-    @router.post("", status_code=201)
-    async def create_token(new: NewToken, request: Request) -> MadeToken:
+    creation: dict[int | str, dict[str, Any]] = {
+        400: {"description": "The body is cut off or does not inflate."},
+        413: {"description": f"The body is larger than {MAX_BODY_BYTES} bytes."},
+        415: {"description": "The body has a content coding that nothing here inflates."},
+        422: {"description": "The body is no such document; the answer says where."},
+    }
+
+    # The framework would read a body of any length before it asks who sent it, and repeat it in its errors.
+    @router.post("", status_code=201, responses=creation, openapi_extra={"requestBody": NEW_TOKEN_BODY})
+    async def create_token(request: Request) -> MadeToken:
         """A new token. Its text is in this answer and nowhere else."""
+        new = await read_new_token(request)
         token, secret = await changed(
             tokens.create,
             new.name,
@@ -102,6 +115,41 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
         return ShownToken(**shown(await changed(tokens.revoke, token_id), clock_ms()))
 
     return router
+
+
+NEW_TOKEN_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                key: value
+                for key, value in NewToken.model_json_schema(
+                    ref_template="#/components/schemas/{model}"
+                ).items()
+                if key != "$defs"  # Right stands among the components, since answers have it
+            }
+        }
+    },
+}
+
+
+async def read_new_token(request: Request) -> NewToken:
+    """What the body of *request* asks for. Raises HTTPException."""
+    try:
+        body = await read_body(request, request.headers.get("content-encoding", ""), MAX_BODY_BYTES)
+        return NewToken.model_validate_json(body)
+    except ClientDisconnect as error:
+        raise HTTPException(ClientGone.status, "the client closed the connection") from error
+    except PushRejected as refusal:
+        raise HTTPException(refusal.status, str(refusal)) from refusal
+    except ValidationError as error:
+        raise HTTPException(422, flaws(error)) from error
+
+
+def flaws(error: ValidationError) -> str:
+    """What is wrong and where, in one line, without what was sent."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in found)
 
 
 async def changed(

@@ -1,0 +1,1 @@
+"""Prometheus' web configuration file for asyncio servers: TLS, client certificates, users and headers."""
