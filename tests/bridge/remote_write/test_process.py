@@ -256,7 +256,7 @@ def test_a_killed_process_that_ships_is_started_again_and_goes_on(remote: FakeRe
 
     assert figures["telemetry_remote_write_restarts_total"] == 1
     assert sent <= figures['telemetry_remote_write_samples_sent_total{remote="one"}'] <= len(remote.samples())
-    assert len(bridge.lines("level=ERROR", "shipper ended exit_code=-9")) == 1
+    assert len(bridge.lines("level=error", "shipper ended exit_code=-9")) == 1
 
 
 def test_pushes_go_on_whatever_the_remote_says(remote: FakeRemote, tmp_path: Path) -> None:
@@ -390,4 +390,4 @@ def test_a_stop_does_not_wait_for_a_remote_that_hangs(remote: FakeRemote, tmp_pa
 
     assert code == 0
     assert ended
-    assert not bridge.lines("level=ERROR")
+    assert not bridge.lines("level=error")

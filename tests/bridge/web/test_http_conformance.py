@@ -50,7 +50,7 @@ def started(way: str, directory: Path, fault: str | None = None) -> Iterator[Bri
     with bridge:
         yield bridge
     lines = log.read_text().splitlines()
-    assert [line for line in lines if "level=ERROR" in line or line.startswith("Traceback")] == []
+    assert [line for line in lines if "level=error" in line or line.startswith("Traceback")] == []
 
 
 @pytest.fixture(scope="module")
