@@ -1,5 +1,5 @@
-"""uvicorn's HTTP protocol with gaps closed: pipelines, heads, trailers, connections and waits are bounded, and a stop answers
-what was sent before it.
+"""uvicorn's HTTP protocol with gaps closed: pipelines, heads, trailers, connections and waits are bounded, and a stop
+answers what was sent before it.
 
 The stock protocol reads on after each answer although requests that it has read still wait for their turn, so one
 client that pipelines faster than it is served fills the memory. And at a stop it closes connections that look
@@ -147,9 +147,10 @@ class BridgeProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, text: bytes, headers: bytes = b"") -> None:
         """Answer and close, whatever else is under way on the connection."""
+        every = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
         self.transport.write(
-            b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (status, headers, len(text), text)
+            b"HTTP/1.1 %b\r\n%bcontent-type: text/plain\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (status, every, headers, len(text), text)
         )
         self.transport.close()
 
