@@ -13,7 +13,7 @@ SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack test
 UNPUBLISHED := --no-emit-package telemetry-web-config
 
 .PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
-	format golden dashboards lock bench bench-bridge soak clean
+	format golden dashboards reference lock bench bench-bridge soak clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -81,6 +81,9 @@ golden: install ## rewrite golden files from what the code gives now; read the d
 
 dashboards: install ## write grafana/dashboards/*.json from their Python sources
 	@cd grafana && ../$(BIN)/python -m telemetry_dashboards
+
+reference: install ## write docs/configuration.md from the code
+	@$(BIN)/pushgateway-bridge config-reference > docs/configuration.md
 
 lock: ## renew requirements/*.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/bootstrap.in -o requirements/bootstrap.lock

@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
     """Push each group once, in its first variant, rather than until the time is over."""
     max_requests: int = 2_000_000
+    pause_seconds: float = 0.0
+    """Between an answer and the connection's next push: agents that report now and then. 0: none."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +107,10 @@ class Run:
 class Connection(asyncio.Protocol):
     """One request at a time, the next when the last is answered."""
 
-    def __init__(self, requests: Iterable[bytes], run: Run) -> None:
+    def __init__(self, requests: Iterable[bytes], run: Run, pause_seconds: float = 0.0) -> None:
         self._requests = iter(requests)
         self._run = run
+        self._pause_seconds = pause_seconds
         self._sent = 0.0
         self._usual_length = -1
         self._received = b""
@@ -140,7 +143,14 @@ class Connection(asyncio.Protocol):
                 return
         now = time.perf_counter()
         self._run.latencies.append(now - self._sent)
-        self.send(now)
+        if self._pause_seconds:
+            self.send_later(self._pause_seconds)
+        else:
+            self.send(now)
+
+    def send_later(self, seconds: float) -> None:
+        """Send the next request after *seconds*."""
+        asyncio.get_running_loop().call_later(seconds, lambda: self.send(time.perf_counter()))
 
     def _read_slowly(self, data: bytes) -> bool:
         """Whether the answer is whole. Raises ValueError for one that is not 2xx, or no answer."""
@@ -201,13 +211,16 @@ async def run_plan(plan: Plan) -> Result:
     for share in shares(KINDS[plan.kind], plan.port, plan.groups, plan.connections, time.time()):
         requests = requests_of(share, once=plan.once)
         _, connection = await loop.create_connection(
-            lambda requests=requests: Connection(requests, run),  # type: ignore[misc]
+            lambda requests=requests: Connection(requests, run, plan.pause_seconds),  # type: ignore[misc]
             ADDRESS,
             plan.port,
         )
         connections.append(connection)
-    for connection in connections:
-        connection.send(time.perf_counter())
+    for number, connection in enumerate(connections):
+        if plan.pause_seconds:  # spread, as agents are that know nothing of each other
+            connection.send_later(plan.pause_seconds * number / len(connections))
+        else:
+            connection.send(time.perf_counter())
     if not plan.once:
         await _wait(run, plan.warm_up_seconds)
         run.latencies = array("d")

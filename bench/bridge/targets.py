@@ -28,3 +28,6 @@ SINK_SAMPLES_PER_SECOND = Target("≥", 100_000.0)
 PROMETHEUS_SAMPLES_PER_SECOND = Target("≥", 50_000.0)
 RATE_WHILE_SHIPPING = Target("≥", 0.75)
 """Of our own rate without a remote."""
+
+P99_BESIDE_A_FLOOD = Target("≤", 2.0)
+"""Of the others' own p99 without it."""

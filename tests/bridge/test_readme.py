@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pushgateway_bridge import config_reference
 from pushgateway_bridge.app import Bridge
 from pushgateway_bridge.cli import HELP
 from pushgateway_bridge.config import Config, setting_names
@@ -21,9 +22,12 @@ def readme(repository: Path) -> str:
     return (repository / "pushgateway-bridge/README.md").read_text()
 
 
-def test_every_setting_has_its_row_and_its_help(repository: Path) -> None:
-    assert first_column(readme(repository), "Settings") == setting_names()
+def test_every_setting_has_its_help() -> None:
     assert list(HELP) == setting_names()
+
+
+def test_the_page_of_settings_is_what_the_code_says(repository: Path) -> None:
+    assert (repository / "docs/configuration.md").read_text() == config_reference.page(HELP), "make reference"
 
 
 def test_every_self_metric_has_its_row(repository: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
-from pushgateway_bridge.config import load, remotes_of
+from pushgateway_bridge.access_rules import access_rules, check_access
+from pushgateway_bridge.config import Config, load, remotes_of
+from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.errors import StartFailed
 from stack import parts, settings, tools
+from telemetry_web_config.access import WebAccess
 
 BASE = "docker-compose.yml"
 PRODUCTION = "docker-compose.production.yml"
+WEB_CONFIG = "pushgateway-bridge/production/web.yml"
+PRIVATE_PORT = 10092
+"""Where Prometheus and the health check ask the bridge in production."""
 FOLDERS = {"host-exporter": "exporter", "pushgateway-bridge": "pushgateway-bridge"}
 """Our programs and where they are built from."""
 # Docker itself creates no such path: what is mounted from elsewhere belongs to the host.
@@ -61,6 +70,16 @@ def resolve(
     docker_compose: Path, repository: Path, *files: str, environment: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The services of *files*, resolved without the `.env` of whoever runs the test."""
+    services: dict[str, Any] = resolve_document(docker_compose, repository, *files, environment=environment)[
+        "services"
+    ]
+    return services
+
+
+def resolve_document(
+    docker_compose: Path, repository: Path, *files: str, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The same with everything beside the services."""
     options = [option for file in files for option in ("-f", str(repository / file))]
     done = subprocess.run(
         [
@@ -80,8 +99,8 @@ def resolve(
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
-    services: dict[str, Any] = json.loads(done.stdout)["services"]
-    return services
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
 
 def published(services: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -200,10 +219,96 @@ def test_address_setting_moves_the_published_port(docker_compose: Path, reposito
 
 
 @pytest.mark.stack
-def test_production_publishes_grafana_and_the_bridge_which_stays_on_loopback(
-    production: Mapping[str, Any],
+def test_production_publishes_only_grafana_and_the_bridge(production: Mapping[str, Any]) -> None:
+    assert published(production) == {"bridge": ["0.0.0.0:10091→10091"], "grafana": ["0.0.0.0:3000→3000"]}
+
+
+def bridge_config(service: Mapping[str, Any], repository: Path) -> Config:
+    """What the bridge makes of its environment: that of the compose file over that of the image."""
+    image = dict(
+        re.findall(r"\b(PUSHGATEWAY_BRIDGE_[A-Z_]+|PORT)=(\S+)", dockerfile(repository, "pushgateway-bridge"))
+    )
+    return load(None, {**image, **service["environment"]}, {})
+
+
+@pytest.mark.stack
+def test_production_bridge_speaks_tls_with_the_mounted_certificate(
+    production: Mapping[str, Any], repository: Path
 ) -> None:
-    assert published(production) == {"bridge": ["127.0.0.1:10091→10091"], "grafana": ["0.0.0.0:3000→3000"]}
+    bridge = production["bridge"]
+    mounted = {secret["source"]: secret["target"] for secret in bridge["secrets"]}
+    web_config = yaml.safe_load((repository / WEB_CONFIG).read_text())
+
+    assert bridge_config(bridge, repository).web.config_file == mounted["bridge-web-config"]
+    assert web_config == {
+        "tls_server_config": {
+            "cert_file": mounted["bridge-certificate"],
+            "key_file": mounted["bridge-key"],
+        }
+    }
+
+
+@pytest.mark.stack
+def test_production_web_configuration_is_one_that_the_bridge_takes(repository: Path, tmp_path: Path) -> None:
+    certificate = trustme.CA().issue_cert("bridge.example")
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "bridge-certificate"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "bridge-key"))
+    (tmp_path / "web.yml").write_text(
+        (repository / WEB_CONFIG).read_text().replace("/run/secrets", str(tmp_path))
+    )
+
+    with contextlib.closing(WebAccess(tmp_path / "web.yml")) as web_access:
+        assert web_access.tls
+
+
+@pytest.mark.stack
+def test_secrets_are_the_files_that_the_containers_page_names(docker_compose: Path, repository: Path) -> None:
+    page = (repository / "docs/containers.md").read_text()
+    document = resolve_document(docker_compose, repository, BASE, PRODUCTION)
+    files = {
+        Path(secret["file"]).relative_to(repository).as_posix() for secret in document["secrets"].values()
+    }
+
+    assert files - {WEB_CONFIG} == set(re.findall(r"^install -m 0400 .* (secrets/\S+)", page, re.MULTILINE))
+    assert WEB_CONFIG in files
+
+
+@pytest.mark.stack
+def test_production_reads_need_a_token_but_for_the_scrape_inside(
+    production: Mapping[str, Any], repository: Path
+) -> None:
+    config = bridge_config(production["bridge"], repository)
+    private = config.web.private_listen_address
+    target = "/etc/prometheus/targets/bridge.yml"
+    source = next(path for path, where in mounts(production["prometheus"], "bind").items() if where == target)
+    published_ports = [port["target"] for port in production["bridge"]["ports"]]
+
+    assert access_rules(config).reads_need_token
+    assert private == f"0.0.0.0:{PRIVATE_PORT}"
+    assert yaml.safe_load(Path(source).read_text()) == [{"targets": [f"bridge:{PRIVATE_PORT}"]}]
+    assert PRIVATE_PORT not in published_ports
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("word", ["allow", "token"])
+def test_production_bridge_starts_once_it_is_told_who_may_push(
+    docker_compose: Path, repository: Path, word: str
+) -> None:
+    services = resolve(
+        docker_compose, repository, BASE, PRODUCTION, environment={"BRIDGE_OPEN_PROTOCOLS": word}
+    )
+    config = bridge_config(services["bridge"], repository)
+
+    check_access(config, DIALECTS)
+    assert access_rules(config).open_protocols_need_token == (word == "token")
+
+
+@pytest.mark.stack
+def test_production_bridge_refuses_until_then_and_names_the_setting(
+    production: Mapping[str, Any], repository: Path
+) -> None:
+    with pytest.raises(StartFailed, match=r"access\.open_protocols"):
+        check_access(bridge_config(production["bridge"], repository), DIALECTS)
 
 
 @pytest.mark.stack
@@ -277,12 +382,13 @@ def test_parts_are_checked_where_native_mode_waits_for_them(
     file: str, request: pytest.FixtureRequest
 ) -> None:
     services = request.getfixturevalue(file)
-    scheme = dict.fromkeys(settings.PARTS, "http")
+    base_urls = {part: f"http://127.0.0.1:{port}" for part, port in settings.DEFAULT_PORTS.items()}
     if file == "production":
-        scheme["grafana"] = "https"
+        base_urls["grafana"] = "https://127.0.0.1:3000"
+        base_urls["bridge"] = f"http://127.0.0.1:{PRIVATE_PORT}"
 
     for part, path in parts.READY_PATHS.items():
-        url = f"{scheme[part]}://127.0.0.1:{settings.DEFAULT_PORTS[part]}{path}"
+        url = f"{base_urls[part]}{path}"
         assert url in " ".join(services[part]["healthcheck"]["test"]), part
     assert services["config"]["healthcheck"] == {"disable": True}
 

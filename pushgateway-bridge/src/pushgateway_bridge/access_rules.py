@@ -25,6 +25,7 @@ RELOADED: Final = frozenset(
         "limits.rates",
         "limits.max_series",
         "limits.new_series_per_minute",
+        "limits.paced_pushes_per_second",
         "limits.max_labels",
         "limits.max_label_value_bytes",
         "log.level",

@@ -156,6 +156,7 @@ class Bridge:
         self._config = config
         self.guard.rules = access_rules(config)
         self.store.new_series.limits = series_limits(config)
+        self.ingest.pacer.per_second = config.limits.paced_pushes_per_second
         self.gate.addresses.trust(parse_networks(config.access.trusted_proxies, "access.trusted_proxies"))
         rates = {
             dialect: parse_rate(text, f"limits.rates {dialect}")

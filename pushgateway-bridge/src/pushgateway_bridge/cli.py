@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from pushgateway_bridge import app, logs, render_config
+from pushgateway_bridge import app, config_check, config_reference, logs, render_config
 from pushgateway_bridge.cli_journal import journal
 from pushgateway_bridge.cli_token import token
 from pushgateway_bridge.config import (
+    ALIASES,
     Config,
+    aliases_used,
     environment_name,
     load,
     setting_default,
     setting_names,
 )
+from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.errors import StartFailed
+
+logger = logging.getLogger(__name__)
 
 START_FAILED: Final = 3
 CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -98,6 +103,7 @@ HELP: Final = {
     "limits.rates": "How often a client may push, by dialect: {pixeltracker: 600/m}; none without an entry.",
     "limits.max_series": "Series over all sources; what would bring more is refused.",
     "limits.new_series_per_minute": "New series that one source may bring within a minute.",
+    "limits.paced_pushes_per_second": "Over this rate one source waits for its answers while others push; 0: never.",
     "limits.max_labels": "Labels of a series, job and instance among them.",
     "limits.max_label_value_bytes": "Longest value of a label.",
     "prometheus.url": "Prometheus, for the dashboard page.",
@@ -107,21 +113,62 @@ HELP: Final = {
 }
 
 
+def configuration_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--config.file`` and a flag for each setting."""
+    option = click.option(
+        "--config.file", "config_file", type=click.Path(path_type=Path), help="YAML file with the settings."
+    )
+    return option(setting_options(command))
+
+
+def given_flags(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The flags that were set, by setting."""
+    return {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+
+
 @main.command()
-@click.option(
-    "--config.file", "config_file", type=click.Path(path_type=Path), help="YAML file with the settings."
-)
-@setting_options
+@configuration_options
 def serve(config_file: Path | None, **flags: Any) -> None:
     """Take pushes and show them on /metrics."""
-    given = {name.replace("__", "."): value for name, value in flags.items() if value is not None}
+    given = given_flags(flags)
     try:
         config = load(config_file, os.environ, given)
         configure_logging(config)
+        for name in aliases_used(os.environ, given):
+            logger.info("alias name=%s setting=%s", name, ALIASES[name].setting)
         code = app.serve(config, read_config=lambda: load(config_file, os.environ, given))
     except StartFailed as error:
         raise failure(error) from error
     raise SystemExit(code)
+
+
+@main.command("check-config")
+@configuration_options
+def check_config(config_file: Path | None, **flags: Any) -> None:
+    """Say what a bridge with these settings would do, and what is wrong with them. Changes nothing.
+
+    Exit code 0 if it would start, 3 if not.
+    """
+    given = given_flags(flags)
+    try:
+        config = load(config_file, os.environ, given)
+    except StartFailed as error:
+        raise failure(error) from error
+    for name in aliases_used(os.environ, given):
+        click.echo(f"alias: {name} is {ALIASES[name].setting}")
+    problems = 0
+    for finding in config_check.check(config, DIALECTS):
+        click.echo(f"error: {finding.text}" if finding.problem else finding.text, err=finding.problem)
+        problems += finding.problem
+    if problems:
+        raise SystemExit(START_FAILED)
+    click.echo("the configuration is right")
+
+
+@main.command("config-reference", hidden=True)
+def config_reference_command() -> None:
+    """Print docs/configuration.md."""
+    click.echo(config_reference.page(HELP), nl=False)
 
 
 @main.command("render-config")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import click
 import httpx2
 from pydantic import ValidationError
 
-from pushgateway_bridge.access.control import SOCKET_NAME, short_path
+from pushgateway_bridge.access.control import short_path
 from pushgateway_bridge.access.token import Right
 from pushgateway_bridge.access.tokens import FolderInUse, NoSuchToken, Tokens
 from pushgateway_bridge.config import access_directory, load
@@ -87,8 +88,6 @@ class Running:
     def _ask(self, method: str, path: str, document: object = None) -> Any:
         try:
             answer = self._client.request(method, f"/api/v1/tokens{path}", json=document)
-        except httpx2.ConnectError:
-            raise
         except httpx2.HTTPError as error:
             raise TokenFailed(f"the running bridge does not answer: {error}") from error
         if answer.status_code >= 400:
@@ -109,7 +108,7 @@ def _with_tokens(directory: Path, work: Callable[[Stopped | Running], Any]) -> A
     while True:
         try:
             return _with_file_or_bridge(directory, work)
-        except (FolderInUse, httpx2.ConnectError) as error:
+        except FolderInUse as error:
             if time.monotonic() > until:
                 raise TokenFailed(
                     f"access.directory {directory} is in use by a process that does not answer"
@@ -118,7 +117,7 @@ def _with_tokens(directory: Path, work: Callable[[Stopped | Running], Any]) -> A
 
 
 def _with_file_or_bridge(directory: Path, work: Callable[[Stopped | Running], Any]) -> Any:
-    """The same, but raises FolderInUse or ConnectError if neither the file is free nor anybody answers."""
+    """The same, but raises FolderInUse if neither the file is free nor anybody answers."""
     try:
         tokens = Tokens(directory, now_ms)
         try:
@@ -126,16 +125,17 @@ def _with_file_or_bridge(directory: Path, work: Callable[[Stopped | Running], An
                 tokens.load()
                 return work(Stopped(tokens))
         except FolderInUse:
-            if not (directory / SOCKET_NAME).exists():
-                raise
             with (
                 short_path(directory) as path,
+                socket.socket(socket.AF_UNIX) as probe,
                 httpx2.Client(
                     transport=httpx2.HTTPTransport(uds=path),
                     base_url="http://bridge",
                     timeout=TIMEOUT_SECONDS,
                 ) as client,
             ):
+                if probe.connect_ex(path) != 0:
+                    raise
                 return work(Running(client))
     except (StartFailed, NoSuchToken) as error:
         raise TokenFailed(str(error)) from error

@@ -1,16 +1,16 @@
 """The configuration: one frozen struct a section, and the only reader of the file and the environment.
 
 Each field is a key of the YAML file (``section: {key: value}``), a flag ``--section.key`` and an environment
-variable ``PUSHGATEWAY_BRIDGE_SECTION_KEY``; flag over environment over file over default.
+variable ``PUSHGATEWAY_BRIDGE_SECTION_KEY``; flag over environment over alias over file over default.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -94,6 +94,8 @@ class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Series over all sources."""
     new_series_per_minute: Count = 5_000
     """New series that one source may bring within a minute."""
+    paced_pushes_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 5_000.0
+    """From which rate on one source waits for its answers while others push too; 0: it never does."""
     max_labels: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 40
     """Labels of a series, job and instance among them."""
     max_label_value_bytes: Annotated[int, msgspec.Meta(ge=16, le=65_536)] = 1024
@@ -133,10 +135,13 @@ class RemoteTlsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     ca_file: str = ""
     """Certificates to trust instead of the system's."""
     cert_file: str = ""
+    """The bridge's own certificate, where the remote asks for one."""
     key_file: str = ""
+    """Its key."""
     server_name: str = ""
     """The name that its certificate must have, if not the one in the URL."""
     insecure_skip_verify: bool = False
+    """Believe any certificate. For tests only."""
 
 
 class RemoteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,8 +150,11 @@ class RemoteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     """Tells it from others in metrics and in the journal; under a new name it starts from now."""
     url: str
+    """Its whole address, such as https://prometheus.example/api/v1/write."""
     timeout_seconds: Seconds = 30.0
+    """How long a request may take."""
     max_samples_per_request: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5000
+    """How many samples go together."""
     late_samples: bool = True
     """Whether it takes samples older than its newest ones. With false all is sent in the order it came in: after an
     outage the present waits until the past was sent."""
@@ -155,9 +163,13 @@ class RemoteConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_pending_age_seconds: Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86400)] = 0.0
     """How long it is kept at most; 0: as long as journal.max_age_seconds lets."""
     username: str = ""
+    """For basic authentication."""
     password_file: str = ""
+    """File with the password of username."""
     bearer_token_file: str = ""
+    """File with a bearer token."""
     headers: dict[str, str] = {}
+    """Further headers of each request."""
     header_files: dict[str, str] = {}
     """Headers whose values are secrets: name → file."""
     tls: RemoteTlsConfig = RemoteTlsConfig()
@@ -232,12 +244,51 @@ def environment_name(setting: str) -> str:
     return ENVIRONMENT_PREFIX + setting.replace(".", "_").upper()
 
 
+class Alias(NamedTuple):
+    """A name that other systems' settings have, for one of ours."""
+
+    setting: str
+    value: Callable[[str], str]
+    """From its text to ours. Raises ValueError that says what was expected."""
+    meaning: str
+
+
+def _port(text: str) -> str:
+    if not text.isdecimal() or not text.isascii() or int(text) > 65535:
+        raise ValueError("expected a port from 0 to 65535")
+    return f"0.0.0.0:{int(text)}"
+
+
+ALIASES: Final[Mapping[str, Alias]] = {
+    "PORT": Alias("web.listen_address", _port, "listen on every address, as hosting platforms expect"),
+}
+"""By the name of the environment variable. Our own variable, and a flag, win over it."""
+
+
+def aliases_used(environment: Mapping[str, str], flags: Mapping[str, str]) -> list[str]:
+    """The names of ALIASES that take effect."""
+    return [
+        name
+        for name, alias in ALIASES.items()
+        if environment.get(name)
+        and not environment.get(environment_name(alias.setting))
+        and alias.setting not in flags
+    ]
+
+
 def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     """The configuration from all its sources; *flags* and the file's keys are named ``section.key``.
 
     Raises StartFailed with a line that names the setting and where it came from.
     """
     values, origins = ({}, {}) if file is None else _read_file(file)
+    for name in aliases_used(environment, flags):
+        alias, text = ALIASES[name], environment[name]
+        try:
+            values[alias.setting] = alias.value(text)
+        except ValueError as error:
+            raise StartFailed(f"environment variable {name}: {error}, got {text!r}") from error
+        origins[alias.setting] = f"environment variable {name}"
     for setting in setting_names():
         name = environment_name(setting)
         if environment.get(name):

@@ -22,6 +22,7 @@ from pushgateway_bridge.model.change import Deletion, Expiry, Push
 from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
+from pushgateway_bridge.pacing import Pacer
 from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
 from pushgateway_bridge.state.checkpoint import (
     encode_group,
@@ -106,7 +107,7 @@ class _PushEntry(Entry):
         counts.skipped += report.skipped
         counts.values_skipped += report.skipped_values
         counts.timestamps_replaced += self._replaced
-        self._done(None)
+        ingest.pacer.answer(self._reserved[0].group.source if self._reserved else None, self._done)
 
     def failed(self, refusal: PushRejected) -> None:
         self._done(refusal)
@@ -121,6 +122,7 @@ class Ingest:
         self._clock = clock
         self.counts: Mapping[str, DialectCounts] = metrics.dialects
         self.ready = False
+        self.pacer = Pacer(clock.monotonic)
         self._applied_position = 0
         self._checkpointed_position = 0
         self.checkpointed_ms = clock.now_ms()
@@ -391,8 +393,9 @@ class Ingest:
     # Stop
 
     async def drain(self) -> None:
-        """Wait until everything queued is on disk or refused."""
+        """Wait until everything queued is on disk or refused, and answered."""
         try:
             await self._write()
         except PushRejected as refusal:
             logger.warning("queued pushes refused reason=%s", refusal.reason)
+        self.pacer.answer_all()

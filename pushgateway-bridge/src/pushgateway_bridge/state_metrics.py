@@ -46,6 +46,12 @@ class StateMetrics(Collector):
             journal.frames.behind_floor_bytes,
         )
         yield CounterMetricFamily(
+            "telemetry_answers_paced",
+            "Answers that were held back, as their source pushed faster than limits.paced_pushes_per_second while "
+            "others pushed too.",
+            self._ingest.pacer.delayed,
+        )
+        yield CounterMetricFamily(
             "telemetry_journal_failed_groups",
             "Group commits that failed; their pushers were told to send again.",
             journal.failed_groups,

@@ -220,6 +220,7 @@ class Source:
         "groups",
         "key",
         "last_received_ms",
+        "paced_until",
         "pending_reports",
         "reports",
         "row",
@@ -242,6 +243,8 @@ class Source:
         """Reports that are queued or committed; ``reports`` are the committed ones."""
         self.groups = 0
         """Push groups that this source has."""
+        self.paced_until = 0.0
+        """Of the pacer, which sees to it that this source does not make all others wait."""
         self.series: tuple[Series, ...] = ()
         """The series about this source: last report, reports, interval."""
         self.row: tuple[Row, int] | None = None

@@ -16,6 +16,7 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.context import push_context
 from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.openapi import push_operation, push_responses
 from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter
 
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
@@ -74,6 +75,7 @@ def push_router(
         except ClientDisconnect:
             return refused(ClientGone("the client closed the connection before its body was whole"))
         except PushRejected as error:
+            await ingest.pacer.pace_refusal()
             return refused(error)
 
     async def wrong_method(request: Request) -> Response:
@@ -89,7 +91,15 @@ def push_router(
         return response
 
     for path in dialect.paths:
-        router.add_api_route(path, push, methods=["POST"], response_class=Response)
+        router.add_api_route(
+            path,
+            push,
+            methods=["POST"],
+            status_code=dialect.accepted.status,
+            response_class=Response,
+            responses=push_responses(dialect),
+            openapi_extra=push_operation(dialect),
+        )
         router.add_api_route(
             path, wrong_method, methods=list(OTHER_METHODS), response_class=Response, include_in_schema=False
         )

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel
 
 from pushgateway_bridge.errors import StartFailed
-from pushgateway_bridge.web.guard import REFUSALS, Guard
+from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.openapi import BEARER, DENIED, problem
 
 
 class Reloaded(BaseModel):
@@ -23,9 +24,9 @@ class Reloaded(BaseModel):
 def reload_router(guard: Guard, reload: Callable[[], Awaitable[Reloaded]]) -> APIRouter:
     """*reload* raises StartFailed, and then nothing changed."""
     router = APIRouter(tags=["operation"])
-    responses = {**REFUSALS, 400: {"description": "The configuration is wrong; what ran before goes on."}}
+    responses = {**DENIED, 400: problem("The configuration is wrong; what ran before goes on.")}
 
-    @router.post("/-/reload", responses=responses, dependencies=[Depends(guard.admin)])
+    @router.post("/-/reload", responses=responses, dependencies=[Depends(guard.admin), Depends(BEARER)])
     async def reload_configuration() -> Reloaded:
         """Read the configuration and the tokens again. A wrong file changes nothing, and the answer says why."""
         try:

@@ -14,6 +14,16 @@ from pushgateway_bridge.exposition.negotiation import OPENMETRICS, TEXT, accepts
 from pushgateway_bridge.exposition.text import family_header, own_families
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.state.store import Store, blocks_of
+from pushgateway_bridge.web.openapi import (
+    DENIED,
+    PLAIN,
+    STARTING,
+    STRING,
+    TOKEN_OR_NOTHING,
+    Responses,
+    plain,
+    query_parameter,
+)
 
 SLICE_SECONDS = 0.001
 """Longest time that rendering keeps pushes waiting."""
@@ -45,7 +55,33 @@ def scrape_router(store: Store, registry: CollectorRegistry, undelivered: Sequen
             return Response(await asyncio.to_thread(gzip_parts, parts), headers=headers)
         return Response(b"".join(parts), headers=headers)
 
-    router.add_api_route("/metrics", metrics, methods=["GET", "HEAD"], response_class=Response)
+    answers: Responses = {
+        200: {
+            "description": "The metrics.",
+            "content": {PLAIN: STRING, OPENMETRICS.partition(";")[0]: STRING},
+        },
+        400: plain("class[] is unknown."),
+        **DENIED,
+        **STARTING,
+    }
+    router.add_api_route(
+        "/metrics",
+        metrics,
+        methods=["GET"],
+        response_class=Response,
+        responses=answers,
+        openapi_extra={
+            **TOKEN_OR_NOTHING,
+            "parameters": [
+                query_parameter(
+                    "class[]", "undelivered: only what nothing else brings to Prometheus.", many=True
+                )
+            ],
+        },
+    )
+    router.add_api_route(
+        "/metrics", metrics, methods=["HEAD"], response_class=Response, include_in_schema=False
+    )
     return router
 
 

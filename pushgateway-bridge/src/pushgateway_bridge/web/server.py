@@ -104,14 +104,15 @@ class Server(uvicorn.Server):
 
     async def sweep_until_cancelled(self) -> None:
         """End connections whose requests take too long to come, or whose answers nobody reads."""
-        share = 0
         while True:
-            await asyncio.sleep(1)
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections)[share::SWEEP_SHARES]:
-                assert isinstance(connection, BridgeProtocol)
-                connection.sweep(now)
-            share = (share + 1) % SWEEP_SHARES
+            # Of those that are here when a round begins: among others that come and go, some would never be reached.
+            connections = list(self.server_state.connections)
+            for share in range(SWEEP_SHARES):
+                await asyncio.sleep(1)
+                now = asyncio.get_running_loop().time()
+                for connection in connections[share::SWEEP_SHARES]:
+                    assert isinstance(connection, BridgeProtocol)
+                    connection.sweep(now)
 
     async def renew_date_until_cancelled(self) -> None:
         """Keep the Date header right."""

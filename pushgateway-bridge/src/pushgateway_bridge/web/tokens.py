@@ -15,7 +15,8 @@ from pushgateway_bridge.access.token import MAX_NAME_CHARACTERS, Right, Token
 from pushgateway_bridge.access.tokens import NoSuchToken
 from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.web.body import read_body
-from pushgateway_bridge.web.guard import REFUSALS, Guard, visitor_of
+from pushgateway_bridge.web.guard import Guard, visitor_of
+from pushgateway_bridge.web.openapi import BEARER, DENIED, Responses, problem
 
 MAX_ID = 2**53
 MAX_BODY_BYTES = 16_384
@@ -61,16 +62,13 @@ class MadeToken(ShownToken):
 
 def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
     """``/api/v1/tokens``; all of it needs the right admin."""
-    responses: dict[int | str, dict[str, Any]] = {
-        **REFUSALS,
-        404: {"description": "No token has that number."},
-        503: {"description": "The file of tokens could not be written; nothing changed."},
-    }
+    unwritten = problem("The file of tokens could not be written; nothing changed.")
+    one_token: Responses = {404: problem("No token has that number."), 503: unwritten}
     router = APIRouter(
         prefix="/api/v1/tokens",
         tags=["tokens"],
-        responses=responses,
-        dependencies=[Depends(guard.admin)],
+        responses=DENIED,
+        dependencies=[Depends(guard.admin), Depends(BEARER)],
     )
     tokens = guard.tokens
 
@@ -79,11 +77,12 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
         """All tokens, revoked ones included, without their texts."""
         return [ShownToken(**shown(token, clock_ms())) for token in tokens.list()]
 
-    creation: dict[int | str, dict[str, Any]] = {
-        400: {"description": "The body is cut off or does not inflate."},
-        413: {"description": f"The body is larger than {MAX_BODY_BYTES} bytes."},
-        415: {"description": "The body has a content coding that nothing here inflates."},
-        422: {"description": "The body is no such document; the answer says where."},
+    creation: Responses = {
+        400: problem("The body is cut off or does not inflate."),
+        413: problem(f"The body is larger than {MAX_BODY_BYTES} bytes."),
+        415: problem("The body has a content coding that nothing here inflates."),
+        422: problem("The body is no such document; the answer says where."),
+        503: unwritten,
     }
 
     # The framework would read a body of any length before it asks who sent it, and repeat it in its errors.
@@ -103,13 +102,13 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
         )
         return MadeToken(**shown(token, clock_ms()), token=secret)
 
-    @router.post("/{token_id}/rotate")
+    @router.post("/{token_id}/rotate", responses=one_token)
     async def rotate_token(token_id: TokenId) -> MadeToken:
         """The same token with a new text; the old one is void at once."""
         token, secret = await changed(tokens.rotate, token_id)
         return MadeToken(**shown(token, clock_ms()), token=secret)
 
-    @router.delete("/{token_id}")
+    @router.delete("/{token_id}", responses=one_token)
     async def revoke_token(token_id: TokenId) -> ShownToken:
         """Make a token void. It stays in the list."""
         return ShownToken(**shown(await changed(tokens.revoke, token_id), clock_ms()))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.web.openapi import DENIED, JSON, STARTING, TOKEN_OR_NOTHING, Responses
 
 
 def pixeltracker_router(dialect: Dialect, read_recent: Callable[[str], list[bytes]]) -> APIRouter:
@@ -24,8 +25,26 @@ def pixeltracker_router(dialect: Dialect, read_recent: Callable[[str], list[byte
             "GET,HEAD,POST", headers={"Allow": "GET,HEAD,POST", "Content-Type": "text/html; charset=utf-8"}
         )
 
+    answers: Responses = {
+        200: {
+            "description": "The entries, each as it was sent, with the time at which it was received.",
+            "content": {JSON: {"schema": {"type": "array", "items": {}}}},
+        },
+        **DENIED,
+        **STARTING,
+    }
     for path in dialect.paths:
-        router.add_api_route(path, entries, methods=["GET", "HEAD"], response_class=Response)
+        router.add_api_route(
+            path,
+            entries,
+            methods=["GET"],
+            response_class=Response,
+            responses=answers,
+            openapi_extra=TOKEN_OR_NOTHING,
+        )
+        router.add_api_route(
+            path, entries, methods=["HEAD"], response_class=Response, include_in_schema=False
+        )
         router.add_api_route(
             path, options, methods=["OPTIONS"], response_class=Response, include_in_schema=False
         )

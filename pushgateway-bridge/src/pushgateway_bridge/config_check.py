@@ -1,0 +1,76 @@
+"""What ``check-config`` looks at: all that would keep a bridge from starting, but for what others hold just now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pushgateway_bridge.access.tokens import Tokens
+from pushgateway_bridge.access_rules import check_access, listen_addresses
+from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address
+from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.errors import StartFailed
+from telemetry_web_config import config as web_config
+from telemetry_web_config.errors import WebConfigError
+
+
+class Finding(NamedTuple):
+    """*problem* is set if the bridge would not start."""
+
+    text: str
+    problem: bool = False
+
+
+def check(config: Config, dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    """What a bridge with *config* would do, and what would keep it from that."""
+    for look in (_listening, _web_config, _tokens, _delivery, _files):
+        try:
+            yield from look(config, dialects)
+        except StartFailed as error:
+            yield Finding(str(error), problem=True)
+
+
+def _listening(config: Config, dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    for setting, address in listen_addresses(config).items():
+        split_address(address, setting)
+        yield Finding(f"{setting}: listens on {address}")
+    check_access(config, dialects)
+    yield Finding(f"access: open protocols {config.access.open_protocols}, reading {config.access.read}")
+
+
+def _web_config(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    file = config.web.config_file
+    if not file:
+        return
+    try:
+        found = web_config.load(Path(file))
+        found.ssl_context()
+    except WebConfigError as error:
+        raise StartFailed(f"web.config_file: {error}") from error
+    scheme = "plain HTTP" if found.tls is None else "TLS"
+    yield Finding(f"web.config_file: {scheme}, {len(found.users)} users")
+    for warning in found.warnings(datetime.now(UTC)):
+        yield Finding(f"warning: {warning}")
+
+
+def _tokens(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    directory = access_directory(config)
+    tokens = Tokens(directory, lambda: 0)
+    tokens.load()
+    yield Finding(f"access.directory: {len(tokens)} tokens in {directory}")
+
+
+def _delivery(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    yield Finding(f"delivery: {config.delivery}")
+    for remote in remotes_of(config):
+        yield Finding(f"remote_write: {remote.name} at {remote.url}")
+
+
+def _files(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    directory = Path(config.viewer.dashboards_directory)
+    if not directory.is_dir():
+        yield Finding(
+            f"warning: viewer.dashboards_directory {directory} is not there: /dashboard shows nothing"
+        )

@@ -1,0 +1,174 @@
+"""What the OpenAPI document says that the framework cannot know: bodies that dialects read themselves, their answers
+in their own form, plain texts, and who needs a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from fastapi.security import HTTPBearer
+
+from pushgateway_bridge.dialects.dialect import Dialect, Reply, TokenNeed
+from pushgateway_bridge.errors import REJECTIONS, ClientGone, PushRejected, RateLimited, WrongMethod
+from pushgateway_bridge.once import MAX_KEY_CHARACTERS
+from pushgateway_bridge.web.body import CODINGS
+from pushgateway_bridge.web.guard import REFUSALS
+
+Responses = dict[int | str, dict[str, Any]]
+
+JSON: Final = "application/json"
+PLAIN: Final = "text/plain"
+HTML: Final = "text/html"
+STRING: Final = {"schema": {"type": "string"}}
+
+BEARER: Final = HTTPBearer(auto_error=False, scheme_name="token", description="A token of this bridge.")
+"""Names the scheme in the document; the guard does the checking."""
+TOKEN_OR_NOTHING: Final[dict[str, Any]] = {"security": [{}, {"token": []}]}
+"""Of a route that needs a token in some configurations only."""
+
+EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
+    "pixeltracker": (
+        JSON,
+        '{"source": {"hostname": "lab-7", "platform": "linux", "arch": "x64"},'
+        ' "cpu": {"cores": 4, "load1m": 0.42}, "memory": {"totalMB": 7950, "usedMB": 3120}}',
+    ),
+    "statusmonitor": (
+        JSON,
+        '{"cpu": {"usage_percent": 37.5, "count_logical": 8, "load_avg": [0.4, 0.3, 0.2]},'
+        ' "memory": {"total": 17179869184, "available": 9000000000}}',
+    ),
+    "statix": (
+        JSON,
+        '{"hostname": "lab-7", "cpu_percent": 12.5, "memory_percent": 40.2, "disk_percent": 71.0}',
+    ),
+    "samples": (
+        JSON,
+        '[{"name": "room_temperature_celsius", "value": 21.5, "labels": {"room": "a", "job": "house"},'
+        ' "type": "gauge"}]',
+    ),
+    "pushgateway": (PLAIN, "# TYPE backup_seconds gauge\nbackup_seconds 12.5\n"),
+}
+"""Dialect → the media type and the text of a push that is accepted."""
+
+PROBLEM: Final = {
+    "schema": {
+        "type": "object",
+        "required": ["detail"],
+        "properties": {"detail": {"type": "string", "description": "Why the request was not granted."}},
+    }
+}
+CHALLENGE: Final = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "How to say who asks."}}
+RETRY_AFTER: Final = {
+    "Retry-After": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Seconds after which to try again.",
+    }
+}
+
+
+def problem(description: str) -> dict[str, Any]:
+    """A refusal in the framework's form."""
+    return {"description": description, "content": {JSON: PROBLEM}}
+
+
+def plain(description: str, media_type: str = PLAIN) -> dict[str, Any]:
+    """An answer that is a text."""
+    return {"description": description, "content": {media_type: STRING}}
+
+
+DENIED: Final[Responses] = {
+    status: problem(refusal["description"]) | ({"headers": CHALLENGE} if status == 401 else {})
+    for status, refusal in REFUSALS.items()
+}
+"""What the guard answers."""
+STARTING: Final[Responses] = {
+    503: {
+        "description": "Too many passwords are being checked, or the bridge is starting or stopping.",
+        "content": {JSON: PROBLEM, PLAIN: STRING},
+        "headers": RETRY_AFTER,
+    }
+}
+"""What reads of the state answer besides."""
+
+
+def push_responses(dialect: Dialect) -> Responses:
+    """Every answer to a push, in the form that *dialect* gives it."""
+    responses: Responses = {
+        dialect.accepted.status: {
+            "description": "What was accepted is on disk and survives a crash.",
+            "content": _content(dialect.accepted),
+        }
+    }
+    for kind in REJECTIONS:
+        if kind in (WrongMethod, ClientGone):  # no answer to a push, and one that nobody reads
+            continue
+        reply = dialect.refuse(_one(kind))
+        told = f"{kind.reason}: {(kind.__doc__ or '').strip()}"
+        known = responses.setdefault(reply.status, {"description": "", "content": {}})
+        known["description"] = f"{known['description']}\n{told}".strip()
+        for media_type, content in _content(reply).items():
+            known["content"].setdefault(media_type, content)
+        if reply.status == 401:
+            known["headers"] = CHALLENGE
+        elif reply.status in (429, 503):
+            known["headers"] = RETRY_AFTER
+    return responses
+
+
+def _one(kind: type[PushRejected]) -> PushRejected:
+    text = "what is wrong with it"
+    return RateLimited(text, 60) if kind is RateLimited else kind(text)
+
+
+def _content(reply: Reply) -> dict[str, Any]:
+    media_type = reply.content_type.partition(";")[0]
+    if media_type == JSON:
+        return {JSON: {"schema": {}, "example": msgspec.json.decode(reply.body)}}
+    return {media_type: {**STRING, "example": reply.body.decode()}}
+
+
+def push_operation(dialect: Dialect) -> dict[str, Any]:
+    """The body, headers and token of a push of *dialect*."""
+    media_type, text = EXAMPLES.get(dialect.name, (JSON, ""))
+    content: dict[str, Any] = {"schema": {}} if media_type == JSON else dict(STRING)
+    if text:
+        content["example"] = msgspec.json.decode(text) if media_type == JSON else text
+    parameters = [
+        _header("Content-Encoding", "How the body is compressed.", {"enum": [*CODINGS, "identity"]}),
+        _header(
+            "Idempotency-Key",
+            "Makes repeats of this push count once.",
+            {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[!-~]+$"},
+        ),
+    ]
+    if dialect.token_header == "authorization":  # noqa: S105 - the name of a header
+        needs: list[dict[str, list[str]]] = [{"token": []}]
+        security = needs if dialect.token_need is TokenNeed.ALWAYS else [{}, *needs]
+    else:
+        parameters.append(_header(dialect.token_header, "A token of this bridge with the right push.", {}))
+        security = []
+    return {
+        "requestBody": {"required": True, "content": {media_type: content}},
+        "parameters": parameters,
+        "security": security,
+    }
+
+
+def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+
+
+def query_parameter(
+    name: str, description: str, *, required: bool = False, many: bool = False
+) -> dict[str, Any]:
+    """A parameter that the framework does not read."""
+    kind = {"type": "array", "items": {"type": "string"}} if many else {"type": "string"}
+    return {"name": name, "in": "query", "required": required, "description": description, "schema": kind}
