@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,6 +85,14 @@ class Harness:
     def push(self, document: object, dialect: Dialect = PIXELTRACKER) -> None:
         """Push and wait for the reply. Raises PushRejected."""
         self.run(self._push(document, dialect))
+
+    def push_many(self, documents: Iterable[object], dialect: Dialect = PIXELTRACKER) -> None:
+        """Push all at once and wait for the replies. Raises PushRejected."""
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self._push(document, dialect) for document in documents))
+
+        self.run(all_of_them())
 
     async def _push(self, document: object, dialect: Dialect) -> None:
         context = PushContext(self.clock.now_ms(), "application/json")

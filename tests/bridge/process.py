@@ -90,6 +90,14 @@ class BridgeProcess:
         self.process.terminate()
         return self.process.wait(timeout=60)
 
+    def create_token(self, *arguments: str) -> str:
+        """A token of this bridge, made by the command; ``--right push`` unless *arguments* say otherwise."""
+        command = [sys.executable, "-m", "pushgateway_bridge", "token", "create", "--name=test", *arguments]
+        command.append(f"--journal.directory={self.directory}")
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=REPOSITORY
+        ).stdout.strip()
+
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
             return str(answer.read().decode())

@@ -37,6 +37,8 @@ def test_every_self_metric_has_its_row(repository: Path, tmp_path: Path) -> None
         for metric in metrics
         if metric.name.startswith("telemetry_")
     ]
+    at = own.index("telemetry_config_last_reload_success_timestamp_seconds") + 1
+    own.insert(at, "telemetry_certificate_expiry_timestamp_seconds")  # there with TLS only
     sources = [family.name for family in (LAST_REPORT, REPORT_INTERVAL, REPORTS)]
 
     assert first_column(readme(repository), "Metrics about itself") == own + sources

@@ -92,15 +92,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def access_rules(config: Config) -> AccessRules:
-    """What the door must know."""
+def access_rules(config: Config, started: Config | None = None) -> AccessRules:
+    """What the door must know. Where the bridge listens was settled by the configuration that it *started* with.
+
+    A proxy on this machine makes the whole world look like loopback: whoever names one is reachable from elsewhere.
+    """
     beyond = any(
         not is_loopback(split_address(address, setting)[0])
-        for setting, address in listen_addresses(config).items()
+        for setting, address in listen_addresses(started or config).items()
     )
+    need_token = config.access.open_protocols == "token"
     return AccessRules(
-        open_protocols_need_token=config.access.open_protocols == "token",
-        beyond_loopback=beyond,
+        open_protocols_need_token=need_token,
+        beyond_loopback=beyond or need_token or bool(config.access.trusted_proxies),
         reads_need_token=config.access.read == "token",
     )
 

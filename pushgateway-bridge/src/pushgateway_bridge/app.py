@@ -23,7 +23,7 @@ import httpx2
 import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pushgateway_bridge.access.control import control_socket
@@ -49,7 +49,8 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
-from pushgateway_bridge.web.guard import REFUSALS, Door, Guard
+from pushgateway_bridge.web.door import Door
+from pushgateway_bridge.web.guard import REFUSALS, Guard
 from pushgateway_bridge.web.health import health_router
 from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
 from pushgateway_bridge.web.login import login_router
@@ -75,6 +76,8 @@ SPARE_FILES = 100
 GARBAGE_THRESHOLDS = (20_000, 50, 100)
 """When the interpreter looks for cycles. Pushes make none, but keep dozens of objects each until their commit, so
 the default of 700 would look through them at every group; and a look through all series takes tenths of a second."""
+FOLDER_SECONDS = 2.0
+"""How long a command may have the folder of the tokens while the bridge starts."""
 SHUTDOWN_SECONDS = 10
 """How long running requests may take to finish when the bridge stops."""
 
@@ -102,6 +105,9 @@ class Bridge:
         """*read_config* reads the configuration again; it raises StartFailed. *web_access* is web.config_file's."""
         self._web_access = web_access
         self._config = config
+        """As it was at the start."""
+        self._reloaded = config
+        """As it was when it was read last."""
         self._read_config = read_config or (lambda: config)
         self._dialects = dialects
         self._clock = SystemClock()
@@ -110,7 +116,12 @@ class Bridge:
         self.failure: Exception | None = None
         """Why the bridge stops by itself, if it does."""
         self.remotes = remotes_of(config)
-        self.metrics = SelfMetrics(self.version, dialects, config.delivery)
+        self.metrics = SelfMetrics(
+            self.version,
+            dialects,
+            config.delivery,
+            {name: dialect.item_reasons for name, dialect in dialects.items() if dialect.reply is not None},
+        )
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()
@@ -153,8 +164,8 @@ class Bridge:
 
     def _apply(self, config: Config) -> None:
         """Make the settings take effect that a running bridge can change."""
-        self._config = config
-        self.guard.rules = access_rules(config)
+        self._reloaded = config
+        self.guard.rules = access_rules(config, self._config)
         self.store.new_series.limits = series_limits(config)
         self.ingest.pacer.per_second = config.limits.paced_pushes_per_second
         self.gate.addresses.trust(parse_networks(config.access.trusted_proxies, "access.trusted_proxies"))
@@ -176,7 +187,7 @@ class Bridge:
         )
         BridgeProtocol.limits = ConnectionLimits(
             config.web.max_connections,
-            config.web.idle_timeout_seconds,
+            self._config.web.idle_timeout_seconds,
             config.web.header_timeout_seconds,
             config.web.body_timeout_seconds,
         )
@@ -188,15 +199,14 @@ class Bridge:
         try:
             config = self._read_config()
             check_access(config, self._dialects)
+            await asyncio.to_thread(self.tokens.load)
             if self._web_access is not None:
                 await take_over(self._web_access)
-            await asyncio.to_thread(self.tokens.load)
         except StartFailed as error:
             logger.error("reload refused, what ran goes on error=%r", str(error))
             raise
-        names = differing(self._config, config)
-        changed = [name for name in names if name in RELOADED]
-        kept = [name for name in names if name not in RELOADED]
+        changed = [name for name in differing(self._reloaded, config) if name in RELOADED]
+        kept = [name for name in differing(self._config, config) if name not in RELOADED]
         self._apply(config)
         self._access_metrics.reloaded, self._access_metrics.loaded_ms = True, self._clock.now_ms()
         logger.info(
@@ -350,7 +360,7 @@ class Bridge:
         app.include_router(prometheus_router(client), **reads)
         app.include_router(tokens_router(guard, clock.now_ms))
         app.include_router(reload_router(guard, self.reload))
-        app.include_router(login_router(guard))
+        app.include_router(login_router(guard, self.gate.addresses))
         app.include_router(landing_router(self.version, f"http://{config.web.listen_address}"))
         app.include_router(viewer_router(Path(config.viewer.dashboards_directory), config.grafana.url, guard))
         app.add_exception_handler(404, not_found)
@@ -403,7 +413,7 @@ class ReadyGate:
             and scope["method"] in ("GET", "HEAD")
             and scope["path"] in self.PATHS
         ):
-            response = Response("The bridge is starting or stopping.\n", 503, {"Retry-After": "1"})
+            response = PlainTextResponse("The bridge is starting or stopping.\n", 503, {"Retry-After": "1"})
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -443,10 +453,7 @@ def serve(
         bridge = Bridge(config, dialects, read_config, web_access)
         bridge.journal.open()
         opened.callback(bridge.journal.close)
-        try:
-            opened.enter_context(bridge.tokens.locked())
-        except FolderInUse as error:
-            raise StartFailed(str(error)) from error
+        opened.enter_context(locked_tokens(bridge.tokens))
         bridge.tokens.load()
         listeners.append(Listener(opened.enter_context(control_socket(bridge.tokens.directory)), Door.OWNER))
         bridge.server = Server(
@@ -460,7 +467,7 @@ def serve(
                 log_config=None,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=round(config.web.idle_timeout_seconds),
+                timeout_keep_alive=max(round(config.web.idle_timeout_seconds), 1),
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             ),
             listeners,
@@ -493,6 +500,22 @@ async def take_over(web_access: WebAccess) -> None:
         await web_access.take_over()
     except WebConfigError as error:
         raise StartFailed(f"web.config_file: {error}") from error
+
+
+@contextlib.contextmanager
+def locked_tokens(tokens: Tokens) -> Iterator[None]:
+    """The folder of the tokens; a command may have it for a moment. Raises StartFailed."""
+    until = time.monotonic() + FOLDER_SECONDS
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(tokens.locked())
+                break
+            except FolderInUse as error:
+                if time.monotonic() > until:
+                    raise StartFailed(str(error)) from error
+                time.sleep(0.05)
+        yield
 
 
 def addresses_of(config: Config) -> Iterator[tuple[str, str, Door]]:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pushgateway_bridge.access.control import short_path
 from pushgateway_bridge.access.token import Right
-from pushgateway_bridge.access.tokens import FolderInUse, NoSuchToken, Tokens
+from pushgateway_bridge.access.tokens import FolderInUse, NoSuchToken, TokenRevoked, Tokens
 from pushgateway_bridge.config import access_directory, load
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.web.tokens import NewToken, flaws, now_ms, shown
@@ -116,6 +116,13 @@ def _with_tokens(directory: Path, work: Callable[[Stopped | Running], Any]) -> A
             time.sleep(0.1)
 
 
+def _there(directory: Path) -> Path:
+    """*directory*, which holds tokens. Raises TokenFailed: it is more likely mistyped than without tokens."""
+    if not directory.is_dir():
+        raise TokenFailed(f"access.directory {directory} is not there: is --journal.directory right?")
+    return directory
+
+
 def _with_file_or_bridge(directory: Path, work: Callable[[Stopped | Running], Any]) -> Any:
     """The same, but raises FolderInUse if neither the file is free nor anybody answers."""
     try:
@@ -137,7 +144,7 @@ def _with_file_or_bridge(directory: Path, work: Callable[[Stopped | Running], An
                 if probe.connect_ex(path) != 0:
                     raise
                 return work(Running(client))
-    except (StartFailed, NoSuchToken) as error:
+    except (StartFailed, NoSuchToken, TokenRevoked) as error:
         raise TokenFailed(str(error)) from error
     except OSError as error:
         raise TokenFailed(f"access.directory {directory}: {error.strerror}") from error
@@ -231,7 +238,7 @@ def create(
 def list_tokens(**folder: Any) -> None:
     """One line a token: number, state, rights, what it is bound to, last use, name."""
     rows = [("ID", "STATE", "RIGHTS", "BOUND TO", "EXPIRES", "LAST USED", "NAME")]
-    for one in _with_tokens(_directory(**folder), lambda tokens: tokens.list()):
+    for one in _with_tokens(_there(_directory(**folder)), lambda tokens: tokens.list()):
         bound = ",".join(f"{label}={_printable(one[label])}" for label in ("job", "instance") if one[label])
         rows.append(
             (
@@ -254,7 +261,7 @@ def list_tokens(**folder: Any) -> None:
 @_folder_options
 def rotate(token_id: int, **folder: Any) -> None:
     """Give a token a new text and print that; the old one is void at once."""
-    _print_made(_with_tokens(_directory(**folder), lambda tokens: tokens.rotate(token_id)), "rotated")
+    _print_made(_with_tokens(_there(_directory(**folder)), lambda tokens: tokens.rotate(token_id)), "rotated")
 
 
 @token.command()
@@ -262,7 +269,7 @@ def rotate(token_id: int, **folder: Any) -> None:
 @_folder_options
 def revoke(token_id: int, **folder: Any) -> None:
     """Make a token void for good. It stays in the list."""
-    one = _with_tokens(_directory(**folder), lambda tokens: tokens.revoke(token_id))
+    one = _with_tokens(_there(_directory(**folder)), lambda tokens: tokens.revoke(token_id))
     click.echo(f"revoked token {one['id']} ({_printable(one['name'])})", err=True)
 
 

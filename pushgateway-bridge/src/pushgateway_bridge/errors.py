@@ -47,6 +47,12 @@ class NameConflict(PushRejected):
     reason = "name_conflict"
 
 
+class ClassConflict(PushRejected):
+    """A series is held for another time, or carried to Prometheus in another way: that is fixed while it is held."""
+
+    reason = "class_conflict"
+
+
 class OwnerConflict(PushRejected):
     """The push group belongs to another dialect: a series has one writer."""
 
@@ -119,7 +125,7 @@ class TooManySeries(PushRejected):
 
 
 class ItemLimit(PushRejected):
-    """The push has more items than one may have."""
+    """The push has more items, or more new series, than one may have."""
 
     status = 422
     reason = "item_limit"
@@ -175,6 +181,7 @@ REJECTIONS: tuple[type[PushRejected], ...] = (
     UnsupportedEncoding,
     TypeConflict,
     NameConflict,
+    ClassConflict,
     OwnerConflict,
     ReservedJob,
     ReservedName,
@@ -194,6 +201,20 @@ REJECTIONS: tuple[type[PushRejected], ...] = (
     JournalFailed,
 )
 """All kinds, so that their counters exist from the start."""
+
+
+ITEM_REJECTIONS: tuple[type[PushRejected], ...] = (
+    TypeConflict,
+    NameConflict,
+    ClassConflict,
+    OwnerConflict,
+    ReservedJob,
+    ReservedName,
+    TooManySeries,
+    ItemLimit,
+    LabelLimit,
+)
+"""Those by which the state may refuse one item of a push."""
 
 
 class StartFailed(Exception):

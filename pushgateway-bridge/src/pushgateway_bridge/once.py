@@ -89,10 +89,11 @@ class Once:
             _same_body(known.body_hash, body_hash)
             counts.deduplicated += report.accepted
             return Reply(known.status, known.body, known.content_type)
-        reply = dialect.accepted
-        receipt = Receipt(fingerprint, body_hash, reply.status, reply.content_type, reply.body)
-        await self._ingest.store(dialect, report, context.received_ms, receipt)
-        return reply
+
+        def receipt_of(reply: Reply) -> Receipt:
+            return Receipt(fingerprint, body_hash, reply.status, reply.content_type, reply.body)
+
+        return await self._ingest.store(dialect, report, context.received_ms, receipt_of)
 
     def _hash(self, *parts: str) -> bytes:
         """A keyed hash of *parts*, each told apart from the next by its length."""

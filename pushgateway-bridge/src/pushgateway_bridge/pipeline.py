@@ -12,15 +12,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
-from pushgateway_bridge.errors import Forbidden, NotReady, PushRejected
+from pushgateway_bridge.errors import Forbidden, MalformedBody, NotReady, PushRejected
 from pushgateway_bridge.journal.entry import Entry, Extra, Work
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
 from pushgateway_bridge.model.change import Deletion, Expiry, Push
 from pushgateway_bridge.model.labels import PushGroup
-from pushgateway_bridge.model.report import Report
+from pushgateway_bridge.model.report import GroupReport, Rejection, Report
 from pushgateway_bridge.model.timestamps import believed_time_ms
 from pushgateway_bridge.pacing import Pacer
 from pushgateway_bridge.selfmetrics import DialectCounts, SelfMetrics
@@ -31,7 +33,7 @@ from pushgateway_bridge.state.checkpoint import (
     take_changed_sketches,
 )
 from pushgateway_bridge.state.limits import PushCheck
-from pushgateway_bridge.state.store import ReservedGroup, Store
+from pushgateway_bridge.state.store import ReservedGroup, Store, source_key
 from pushgateway_bridge.state.stored import check_sketch
 
 logger = logging.getLogger(__name__)
@@ -169,14 +171,20 @@ class Ingest:
     # Push
 
     async def push(self, dialect: Dialect, body: bytes, context: PushContext) -> Reply:
-        """Store one push; the reply means that it is on disk. Raises PushRejected, and then nothing is stored."""
-        await self.store(dialect, self.decode(dialect, body, context), context.received_ms)
-        return dialect.accepted
+        """Store one push; an accepted reply means that it is on disk. Raises PushRejected; then nothing is stored."""
+        return await self.store(dialect, self.decode(dialect, body, context), context.received_ms)
 
     async def store(
-        self, dialect: Dialect, report: Report, received_ms: int, receipt: Receipt | None = None
-    ) -> None:
-        """Store a decoded push, and *receipt* with it. Raises PushRejected, and then nothing is stored."""
+        self,
+        dialect: Dialect,
+        report: Report,
+        received_ms: int,
+        receipt_of: Callable[[Reply], Receipt] | None = None,
+    ) -> Reply:
+        """Store a decoded push, and with it what *receipt_of* makes of the reply. Raises PushRejected.
+
+        Nothing is stored then, nor if the reply says that no item was accepted.
+        """
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(refusal: PushRejected | None) -> None:
@@ -187,41 +195,124 @@ class Ingest:
             else:
                 outcome.set_exception(refusal)
 
-        self._journal.append(self._entry(dialect, report, received_ms, done, receipt))
+        checked, rejected = self._checked(dialect, report)
+        reply = dialect.accepted if dialect.reply is None else dialect.reply(checked, rejected)
+        if rejected:
+            self._count_rejected(dialect.name, rejected)
+        if rejected and not checked.groups:
+            return reply
+        receipt = None if receipt_of is None else receipt_of(reply)
+        self._journal.append(self._entry(dialect, checked, received_ms, done, receipt))
         await outcome
+        return reply
 
-    def begin(self, dialect: Dialect, body: bytes, context: PushContext, done: Done) -> None:
+    def begin(self, dialect: Dialect, body: bytes, context: PushContext, done: Done) -> Reply | None:
         """Queue one push; *done* is called once it is on disk and visible, or with why it is not.
 
-        Raises PushRejected if the body cannot be read or the bridge is not ready; *done* is not called then.
+        Returns the reply where it is not always the same. Raises PushRejected if the body cannot be read, the
+        bridge is not ready, or no item of it is accepted; *done* is not called then, and nothing was counted.
         """
         report = self.decode(dialect, body, context)
-        self._journal.append(self._entry(dialect, report, context.received_ms, done))
+        checked, rejected = self._checked(dialect, report)
+        if rejected and not checked.groups:
+            raise MalformedBody("no item was accepted")
+        if rejected:
+            self._count_rejected(dialect.name, rejected)
+        reply = None if dialect.reply is None else dialect.reply(checked, rejected)
+        self._journal.append(self._entry(dialect, checked, context.received_ms, done))
+        return reply
 
     def decode(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
-        self.counts[dialect.name].body_bytes += len(body)
         report = dialect.decode(body, context)
+        self.counts[dialect.name].body_bytes += len(body)
         if context.pusher is not None:
             check_identity(context.pusher, report)
         return report
 
+    def _checked(self, dialect: Dialect, report: Report) -> tuple[Report, Sequence[Rejection]]:
+        """*report* without items that contradict the state, and all items that are refused.
+
+        Raises PushRejected if the dialect takes a push whole or not at all.
+        """
+        check = PushCheck()
+        if dialect.reply is None:
+            for one in report.groups:
+                self.state.check(one, dialect.name, check)
+            return report, report.rejected
+        groups: list[GroupReport] = []
+        rejected = list(report.rejected)
+        for one in report.groups:
+            attempt = check.copy()
+            try:
+                self.state.check(one, dialect.name, attempt)
+            except PushRejected as refusal:
+                if not one.items:
+                    raise
+                kept = self._checked_items(dialect, one, check, rejected, refusal)
+                groups += [kept] if kept is not None else []
+            else:
+                check = attempt
+                groups.append(one)
+        if len(rejected) == len(report.rejected):
+            return report, report.rejected
+        accepted = report.accepted - (len(rejected) - len(report.rejected))
+        return msgspec.structs.replace(report, groups=groups, accepted=accepted), rejected
+
+    def _checked_items(
+        self,
+        dialect: Dialect,
+        group: GroupReport,
+        check: PushCheck,
+        rejected: list[Rejection],
+        refusal: PushRejected,
+    ) -> GroupReport | None:
+        """*group* with those items that the state takes; the others are added to *rejected*."""
+        if len(group.items) == 1:
+            rejected.append(Rejection(group.items[0], refusal.reason, str(refusal)))
+            return None
+        kept = []
+        for number, (series, value, item) in enumerate(
+            zip(group.shape, group.values, group.items, strict=True)
+        ):
+            alone = msgspec.structs.replace(group, shape=(series,), values=[value], items=(item,))
+            try:
+                self.state.check(alone, dialect.name, check)
+            except PushRejected as one:
+                rejected.append(Rejection(item, one.reason, str(one)))
+            else:
+                kept.append(number)
+        if not kept:
+            return None
+        return msgspec.structs.replace(
+            group,
+            shape=tuple(group.shape[number] for number in kept),
+            values=[group.values[number] for number in kept],
+            items=tuple(group.items[number] for number in kept),
+        )
+
+    def _count_rejected(self, dialect: str, rejected: Sequence[Rejection]) -> None:
+        items = self.counts[dialect].items_rejected
+        for one in rejected:
+            items[one.reason] += 1
+
     def _entry(
         self, dialect: Dialect, report: Report, received_ms: int, done: Done, receipt: Receipt | None = None
     ) -> Entry:
-        """*report* as what the journal is to write, and what follows when it has."""
+        """A *report* that was checked as what the journal is to write, and what follows when it has."""
         store = self.state
         replaced = 0
-        reserved = []
-        check = PushCheck()
-        for one in report.groups:
-            store.check(one, dialect.name, check)
+        reserved: list[ReservedGroup] = []
+        sources: set[tuple[str, str]] = set()
         for one in report.groups:
             timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
-            reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms))
+            source = source_key(one.group)
+            first = source not in sources
+            sources.add(source)
+            reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms, first=first))
 
         families = store.new_families
         extra = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,7 +15,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pushgateway_bridge.errors import REJECTIONS
+from pushgateway_bridge.errors import ITEM_REJECTIONS, REJECTIONS
 
 SECONDS_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -27,6 +27,7 @@ class DialectCounts:
         "accepted",
         "body_bytes",
         "deduplicated",
+        "items_rejected",
         "pushes",
         "rejected",
         "skipped",
@@ -34,10 +35,12 @@ class DialectCounts:
         "values_skipped",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, item_reasons: Iterable[str] = ()) -> None:
+        """*item_reasons*: why an item may be refused, where that does not refuse the whole push."""
         self.pushes = 0
         self.body_bytes = 0
         self.rejected = dict.fromkeys((rejection.reason for rejection in REJECTIONS), 0)
+        self.items_rejected = dict.fromkeys(item_reasons, 0)
         self.accepted = 0
         self.deduplicated = 0
         self.skipped = 0
@@ -65,9 +68,14 @@ class DialectMetrics(Collector):
         )
         events = CounterMetricFamily(
             "telemetry_events",
-            "Items inside accepted pushes: accepted into series, skipped as they hold nothing to store, or "
-            "deduplicated as the same push came before.",
+            "Items of pushes that could be read: accepted into series, skipped as they hold nothing to store, "
+            "deduplicated as the same push came before, or rejected though others of their push were not.",
             labels=("dialect", "result"),
+        )
+        items = CounterMetricFamily(
+            "telemetry_items_rejected",
+            "Items that were refused by themselves, by reason; the answer to their push named each.",
+            labels=("dialect", "reason"),
         )
         values = CounterMetricFamily(
             "telemetry_values_skipped",
@@ -87,16 +95,29 @@ class DialectMetrics(Collector):
             events.add_metric((name, "accepted"), counts.accepted)
             events.add_metric((name, "skipped"), counts.skipped)
             events.add_metric((name, "deduplicated"), counts.deduplicated)
+            if counts.items_rejected:
+                events.add_metric((name, "rejected"), sum(counts.items_rejected.values()))
+            for reason, count in counts.items_rejected.items():
+                items.add_metric((name, reason), count)
             values.add_metric((name,), counts.values_skipped)
             replaced.add_metric((name,), counts.timestamps_replaced)
-        yield from (pushes, body_bytes, rejected, events, values, replaced)
+        yield from (pushes, body_bytes, rejected, events, items, values, replaced)
 
 
 class SelfMetrics:
     """Counters and histograms that web and pipeline add to. ``registry`` holds these and what ``app`` adds."""
 
-    def __init__(self, version: str, dialects: Iterable[str], delivery: str = "scrape") -> None:
-        """Each of *dialects* has its counts in ``dialects``."""
+    def __init__(
+        self,
+        version: str,
+        dialects: Iterable[str],
+        delivery: str = "scrape",
+        item_reasons: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Each of *dialects* has its counts in ``dialects``.
+
+        *item_reasons*: of a dialect that takes a push item by item, why its decoder may refuse one.
+        """
         self.registry = CollectorRegistry()
         self.commit_duration = Histogram(
             "telemetry_journal_commit_duration_seconds",
@@ -143,7 +164,10 @@ class SelfMetrics:
         self.delivery_info.labels(delivery).set(1)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        of_state = [rejection.reason for rejection in ITEM_REJECTIONS]
         self.dialects = {dialect: DialectCounts() for dialect in dialects}
+        for dialect, reasons in (item_reasons or {}).items():
+            self.dialects[dialect] = DialectCounts(dict.fromkeys((*reasons, *of_state)))
         self.registry.register(DialectMetrics(self.dialects))
 
     def add(self, collector: Collector) -> None:

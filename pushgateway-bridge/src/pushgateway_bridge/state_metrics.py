@@ -12,6 +12,7 @@ from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.state.store import Store
+from pushgateway_bridge.web.protocol import BridgeProtocol
 from pushgateway_bridge.web.tokens import TOKEN_STATES, state_of
 from telemetry_web_config.access import WebAccess
 
@@ -105,10 +106,19 @@ class AccessMetrics(Collector):
         for state in TOKEN_STATES:
             tokens.add_metric((state,), states[state])
         yield tokens
+        connections = CounterMetricFamily(
+            "telemetry_connections_refused",
+            "Connections that were ended: too many of them, a head that is too large or comes too slowly, a request "
+            "that does, an answer that nobody reads.",
+            labels=("reason",),
+        )
+        for reason, count in BridgeProtocol.refused.items():
+            connections.add_metric((reason,), count)
+        yield connections
         yield GaugeMetricFamily(
             "telemetry_config_last_reload_successful",
             "1 if the configuration was right when it was last read, 0 if it was not and the one before still runs.",
-            float(self.reloaded),
+            float(self.reloaded and (self._web_access is None or self._web_access.problem is None)),
         )
         yield GaugeMetricFamily(
             "telemetry_config_last_reload_success_timestamp_seconds",

@@ -62,6 +62,11 @@ class WebAccess:
         return None if tls is None else tls.not_after
 
     @property
+    def problem(self) -> WebConfigError | None:
+        """Why what the files say now is not what runs; None if it is."""
+        return self._file.problem
+
+    @property
     def users(self) -> Users:
         """For a caller that knows other ways to prove who one is."""
         return self._users
@@ -91,12 +96,18 @@ class WebAccess:
     async def look(self) -> None:
         """Take over what has changed in the files. What cannot be used is logged, and changes nothing."""
         try:
-            await self.take_over()
+            await self._refresh()
         except WebConfigError as error:
             log.warning("web configuration refused; what ran before goes on", extra={"error": str(error)})
 
     async def take_over(self) -> None:
-        """Take over what has changed in the files. Raises WebConfigError if it cannot be used, and changes nothing."""
+        """Take over what has changed in the files. Raises WebConfigError while that cannot be used."""
+        await self._refresh()
+        if self._file.problem is not None:
+            raise self._file.problem
+
+    async def _refresh(self) -> None:
+        """Raises WebConfigError, once for each change, if what is there cannot be used; then nothing changes."""
         changed = await asyncio.to_thread(self._file.refresh)
         if changed:
             self._users.renew(self._file.config.users)

@@ -19,6 +19,8 @@ class WatchedFile:
         self.config = read_config(source)
         self.context = self.config.ssl_context()
         self._seen = source.seen
+        self.problem: WebConfigError | None = None
+        """Why what is there now cannot be used; None if it is what runs."""
 
     def refresh(self) -> bool:
         """Look whether the file, or one that it names, was changed; whether it now says something else.
@@ -32,8 +34,12 @@ class WatchedFile:
             config = read_config(source)
             _refuse(self.config, config)
             context = self.context if config.tls == self.config.tls else config.ssl_context()
+        except WebConfigError as error:
+            self.problem = error
+            raise
         finally:
             self._seen = source.seen
+        self.problem = None
         changed = config != self.config
         self.config, self.context = config, context
         return changed

@@ -58,6 +58,10 @@ class NoSuchToken(LookupError):
     """No token has that number."""
 
 
+class TokenRevoked(Exception):
+    """The token is void for good."""
+
+
 class FolderInUse(Exception):
     """Another process, most likely the bridge, has the folder."""
 
@@ -106,7 +110,11 @@ class Tokens:
         try:
             text = self.file.read_bytes()
             mode = self.file.stat().st_mode
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if self._by_id:
+                raise StartFailed(
+                    f"token file {self.file} is gone; the tokens that it had stay good"
+                ) from error
             return TokenFile()
         except OSError as error:
             raise StartFailed(f"token file {self.file}: {error.strerror}") from error
@@ -274,12 +282,14 @@ class Tokens:
             return token, secret
 
     def rotate(self, token_id: int) -> tuple[Token, str]:
-        """The same token with a new text; the old one is void at once. Raises NoSuchToken or OSError.
+        """The same token with a new text; the old one is void at once. Raises NoSuchToken, TokenRevoked or OSError.
 
         An enrolment token waits for its first use again.
         """
         with self._changing:
             token, secret, now_ms = self.get(token_id), new_secret(), self._clock_ms()
+            if token.revoked_ms:
+                raise TokenRevoked(f"token {token_id} was revoked, for good: make a new one")
             lifetime_ms = token.expires_ms - token.created_ms if token.expires_ms else 0
             renewed = msgspec.structs.replace(
                 token,
@@ -288,7 +298,6 @@ class Tokens:
                 expires_ms=now_ms + lifetime_ms if lifetime_ms else 0,
                 activate_before_ms=now_ms + ACTIVATION_SECONDS * 1000 if token.activate_before_ms else 0,
                 activated_ms=0,
-                revoked_ms=0,
             )
             self._save([renewed])
             return renewed, secret
@@ -302,10 +311,15 @@ class Tokens:
                 self._save([token])
             return token
 
-    def activate(self, token_id: int) -> None:
-        """Note on disk that an enrolment token was used in time. Raises NoSuchToken or OSError."""
+    def activate(self, token_id: int, sha256: str | None = None) -> None:
+        """Note on disk that an enrolment token was used in time. Raises NoSuchToken or OSError.
+
+        With *sha256* only if that is still its text: raises NoSuchToken if it was rotated meanwhile.
+        """
         with self._changing:
             token = self.get(token_id)
+            if sha256 is not None and (token.sha256 != sha256 or token.revoked_ms):
+                raise NoSuchToken(f"token {token_id} was replaced")
             if token.waits_for_activation:
                 self._save([msgspec.structs.replace(token, activated_ms=self._clock_ms())])
 

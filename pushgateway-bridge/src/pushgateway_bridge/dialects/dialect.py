@@ -75,6 +75,8 @@ class Dialect(msgspec.Struct, frozen=True):
     reply: Callable[[Report, Sequence[Rejection]], Reply] | None = None
     """The answer where it says what became of each item: of the report that was stored, and of what was refused,
     by decoding or by the state. ``None``: always *accepted*."""
+    item_reasons: tuple[str, ...] = ()
+    """Why decoding may refuse one item, where *reply* says what became of each."""
     max_inflated_bytes: int = 0
     """How long a compressed body may be when it is inflated; 0: as long as any."""
     token_need: TokenNeed = TokenNeed.OPEN

@@ -234,6 +234,7 @@ def make_dialect(limits: SampleLimits) -> Dialect:
         accepted=Reply(200, b'{"accepted":0,"rejected":[]}', MEDIA_TYPE),
         refuse=refuse,
         reply=reply,
+        item_reasons=ITEM_REASONS,
         token_need=TokenNeed.BEYOND_LOOPBACK,
     )
 

@@ -23,6 +23,8 @@ class SeriesDefinition(msgspec.Struct, frozen=True, array_like=True):
     kind: SeriesKind = SeriesKind.VALUE
     created_ms: int = 0
     """When counting began (Unix), for a counter or histogram."""
+    time_to_live_seconds: float = 0.0
+    """After its last push; infinite: until it is deleted; 0: as its class says."""
 
 
 class GroupDefinition(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +52,8 @@ class GroupChange(msgspec.Struct, frozen=True, array_like=True):
     """(series, totals)"""
     distinct: list[tuple[int, int]] = []
     """(series, keyed 64-bit hash of who was seen)"""
+    replaced: list[int] = []
+    """Series that go, as this takes their place."""
 
 
 class Push(msgspec.Struct, frozen=True, array_like=True, tag="push"):

@@ -57,8 +57,10 @@ class GroupReport(msgspec.Struct, frozen=True, gc=False):
     """Of the series of *shape*; ``None``: as the dialect's."""
     time_to_live_seconds: float | None = None
     """How long the series of *shape* stay after their last push; infinite: until they are deleted. ``None``: as the
-    class says. With SeriesClass.HELD only."""
+    class says."""
     replaces: Replaces = Replaces.NOTHING
+    initial: Shape = ()
+    """Series that are made with 0 if the group has them not; nothing replaces them."""
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):

@@ -28,7 +28,17 @@ class Block:
     a ``%s`` for each value, which is smaller, and three times as fast to render.
     """
 
-    __slots__ = ("_free", "_lines", "_rendered", "_rows", "_suffixed", "_template", "changed", "values")
+    __slots__ = (
+        "_free",
+        "_lines",
+        "_rendered",
+        "_rows",
+        "_suffixed",
+        "_template",
+        "changed",
+        "owner",
+        "values",
+    )
 
     def __init__(self) -> None:
         self._lines: list[bytes] | None = []
@@ -40,6 +50,8 @@ class Block:
         self._rendered: list[bytes | None] = [None, None]
         self._free: list[int] = []
         self._rows: list[Row] = []
+        self.owner = ""
+        """The push group that has it for itself, if one has."""
 
     def row(self, blocks: Row) -> Row:
         """*blocks*, which begin with this one, as one object for all groups whose series stand in these."""
@@ -71,7 +83,7 @@ class Block:
             lines.append(line)
             self.values.append(value)
         self._suffixed = self._suffixed or bool(suffix)
-        if self.full:
+        if self.full and len(self.values) == BLOCK_SERIES:
             self._join()
         return index
 
@@ -172,12 +184,33 @@ def _without_suffix(line: bytes) -> bytes:
 class FamilyBlocks:
     """All series of one family, in blocks by class."""
 
-    __slots__ = ("blocks", "family", "series_count")
+    __slots__ = ("_lines_of", "blocks", "family", "series_count")
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.blocks: dict[SeriesClass, list[Block]] = {}
         self.series_count = 0
+        self._lines_of: dict[str, Block] | None = None
+        """By push group: its lines of a pushed histogram or summary."""
+
+    @property
+    def in_lines(self) -> bool:
+        """Whether values of it are lines of something larger: a histogram or summary that was counted elsewhere."""
+        return self.family.type in ("histogram", "summary")
+
+    def place_line(
+        self, group: str, prefix: str, value: float, series_class: SeriesClass
+    ) -> tuple[Block, int]:
+        """Put a line behind the others of its push group, which stand in a block of their own, in order."""
+        if self._lines_of is None:
+            self._lines_of = {}
+        block = self._lines_of.get(group)
+        if block is None:
+            block = self._lines_of[group] = Block()
+            block.owner = group
+            self.blocks.setdefault(series_class, []).insert(0, block)
+        self.series_count += 1
+        return block, block.place(prefix, value)
 
     def place(
         self, prefix: str, value: float, series_class: SeriesClass, suffix: str = ""
@@ -213,6 +246,8 @@ class FamilyBlocks:
         self.series_count -= 1
         if block.empty:
             self.blocks[series_class].remove(block)
+            if self._lines_of:
+                self._lines_of.pop(block.owner, None)
 
     def remove_together(self, block: Block, series_class: SeriesClass) -> None:
         """Take out the block of one series."""

@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pushgateway_bridge.errors import NameConflict, OwnerConflict, ReservedJob, ReservedName, TypeConflict
-from pushgateway_bridge.model.family import Family
+from pushgateway_bridge.errors import (
+    ClassConflict,
+    NameConflict,
+    OwnerConflict,
+    ReservedJob,
+    ReservedName,
+    TypeConflict,
+)
+from pushgateway_bridge.model.family import Family, SeriesClass
 
 RESERVED_JOBS: Final = frozenset({"node", "bridge", "prometheus", "alertmanager", "grafana"})
 """Jobs that the shipped Prometheus scrapes: a pushed series of theirs would have two writers."""
+
+_KEPT: Final = {
+    SeriesClass.AGGREGATE: "one that is counted here",
+    SeriesClass.HELD: "one that stays (time to live above 240 s)",
+    SeriesClass.POINT: "one that expires soon (time to live up to 240 s)",
+}
 
 RESERVED_PREFIXES: Final = ("telemetry_", "host_exporter_")
 """Names of metrics about this stack itself."""
 
 LINE_SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = {
-    "histogram": ("_bucket", "_sum", "_count", "_created"),
-    "summary": ("_sum", "_count", "_created"),
+    "histogram": ("_bucket", "_sum", "_count"),
+    "summary": ("_sum", "_count"),
 }
 """What the lines of a family of each type are named beside the family itself."""
 
@@ -31,6 +44,14 @@ def check_owner(labels: str, owner: str, dialect: str) -> None:
     """Raises OwnerConflict if the push group *labels* belongs to another dialect than the one that pushes."""
     if owner != dialect:
         raise OwnerConflict(f"{{{labels}}} is pushed by {owner}; {dialect} cannot push it too")
+
+
+def check_class(name: str, held: SeriesClass, pushed: SeriesClass) -> None:
+    """Raises ClassConflict if a series that is *held* was *pushed* as one of another class."""
+    if held is not pushed:
+        raise ClassConflict(
+            f"this series of {name} is held as {_KEPT[held]}; as {_KEPT[pushed]} it can come when it is gone"
+        )
 
 
 def check_family(family: Family, known: Family | None, claimed: Mapping[str, str]) -> None:
@@ -53,7 +74,20 @@ def check_family(family: Family, known: Family | None, claimed: Mapping[str, str
 
 
 def line_names_of(family: Family) -> list[str]:
-    """Every name that a line of *family* may have."""
-    if family.type == "counter":
-        return [family.name, f"{family.name.removesuffix('_total')}_created"]
+    """Every name that a line of *family* may have, but for ``created_name_of``."""
     return [family.name, *(f"{family.name}{suffix}" for suffix in LINE_SUFFIXES.get(family.type, ()))]
+
+
+def created_name_of(family: Family) -> str:
+    """The name of the lines that say since when a counter or histogram is counted here.
+
+    What was counted elsewhere has no such lines: its clients push them as a family of their own.
+    """
+    return f"{family.name.removesuffix('_total')}_created"
+
+
+def check_counted(family: Family, claimed: Mapping[str, str]) -> None:
+    """Raises NameConflict if *family* cannot be counted here, since another has lines of ``created_name_of``."""
+    name = created_name_of(family)
+    if claimed.get(name, family.name) != family.name:
+        raise NameConflict(f"{family.name} would have lines named {name}, as {claimed[name]} has")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from pushgateway_bridge.errors import LabelLimit, TooManySeries
+from pushgateway_bridge.errors import ItemLimit, LabelLimit, TooManySeries
 from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 
 MINUTE_SECONDS: Final = 60.0
+SERIES_A_SOURCE: Final = 10
+"""There may be a source for each so many series,"""
+LEAST_SOURCES: Final = 1000
+"""and as many as this in any case."""
 SourceKey = tuple[str, str]
 """Job and instance."""
 
@@ -32,6 +36,13 @@ class PushCheck:
         self.families: dict[str, Family] = {}
         self.new_series: dict[SourceKey, int] = {}
 
+    def copy(self) -> PushCheck:
+        """One that goes on from here by itself."""
+        made = PushCheck()
+        made.families.update(self.families)
+        made.new_series.update(self.new_series)
+        return made
+
 
 class NewSeries:
     """Counts the series that each source brought within the present minute."""
@@ -44,8 +55,15 @@ class NewSeries:
         self._counts: dict[SourceKey, int] = {}
 
     def check(self, source: SourceKey, new: int, push: PushCheck, held: int) -> None:
-        """Raises TooManySeries if *source* may not bring *new* more series, *held* being there already."""
+        """Raises TooManySeries if *source* may not bring *new* more series, *held* being there already.
+
+        Raises ItemLimit where waiting would not help.
+        """
         limits = self.limits
+        if new > limits.new_series_per_minute:
+            raise ItemLimit(
+                f"{new} new series in one push, and limits.new_series_per_minute is {limits.new_series_per_minute}"
+            )
         in_push = sum(push.new_series.values())
         if held + in_push + new > limits.max_series:
             raise TooManySeries(f"{held} series are held, and limits.max_series is {limits.max_series}")
@@ -56,6 +74,17 @@ class NewSeries:
                 f"and limits.new_series_per_minute is {limits.new_series_per_minute}"
             )
         push.new_series[source] = push.new_series.get(source, 0) + new
+
+    def check_source(self, held: int) -> None:
+        """Raises TooManySeries if there is no room for one more source, *held* being there already.
+
+        A source takes room even if it sends no values: what is known of it is shown as series, for a month.
+        """
+        most = max(self.limits.max_series // SERIES_A_SOURCE, LEAST_SOURCES)
+        if held >= most:
+            raise TooManySeries(
+                f"{held} sources are held, and limits.max_series, which is {self.limits.max_series}, is for {most}"
+            )
 
     def count(self, source: SourceKey, new: int) -> None:
         """Note that *source* brought *new* series."""

@@ -15,7 +15,7 @@ from pushgateway_bridge.model.change import SeriesDefinition
 from pushgateway_bridge.model.family import SeriesClass, SeriesKind
 from pushgateway_bridge.model.histogram import line_names, no_observations
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
-from pushgateway_bridge.model.report import Shape
+from pushgateway_bridge.model.report import Replaces, Shape
 from pushgateway_bridge.model.text import series_prefix
 from pushgateway_bridge.state.block import Block, FamilyBlocks, Row, row_of
 from pushgateway_bridge.state.distinct import WINDOWS, DistinctCount
@@ -55,17 +55,33 @@ NEVER: Final = Stamp()
 class Series:
     """One series that holds a value. It has no block until the push that made it is committed."""
 
-    __slots__ = ("block", "family", "id", "index", "labels", "series_class", "stamp")
+    __slots__ = (
+        "block",
+        "family",
+        "id",
+        "index",
+        "labels",
+        "series_class",
+        "stamp",
+        "time_to_live_seconds",
+    )
 
     kind: ClassVar = SeriesKind.VALUE
 
     def __init__(
-        self, series_id: int, family: FamilyBlocks, labels: LabelSet, series_class: SeriesClass
+        self,
+        series_id: int,
+        family: FamilyBlocks,
+        labels: LabelSet,
+        series_class: SeriesClass,
+        time_to_live_seconds: float = 0.0,
     ) -> None:
         self.id = series_id
         self.family = family
         self.labels = labels
         self.series_class = series_class
+        self.time_to_live_seconds = time_to_live_seconds
+        """0: as its class says."""
         self.block: Block | None = None
         self.index = 0
         self.stamp = NEVER
@@ -83,12 +99,22 @@ class Series:
 
     def definition(self) -> SeriesDefinition:
         """What a record says of it the first time."""
-        return SeriesDefinition(self.id, self.family.family.name, self.labels, self.series_class, self.kind)
+        return SeriesDefinition(
+            self.id,
+            self.family.family.name,
+            self.labels,
+            self.series_class,
+            self.kind,
+            time_to_live_seconds=self.time_to_live_seconds,
+        )
 
     def place(self, group: str, value: float) -> None:
         """Show it with *value*; *group* are its push group's labels, rendered."""
         prefix = series_prefix(self.family.family.name, group, self.labels)
-        self.block, self.index = self.family.place(prefix, value, self.series_class)
+        if self.family.in_lines:
+            self.block, self.index = self.family.place_line(group, prefix, value, self.series_class)
+        else:
+            self.block, self.index = self.family.place(prefix, value, self.series_class)
 
     def unplace(self) -> None:
         """Show it no longer."""
@@ -302,11 +328,31 @@ def _median(numbers: Iterable[float]) -> float:
 class KnownShape:
     """The series that a report of one shape sets, found once for all reports of this shape that follow."""
 
-    __slots__ = ("ids", "index", "placed", "points", "row", "series", "shape", "stamp")
+    __slots__ = (
+        "ids",
+        "index",
+        "placed",
+        "points",
+        "replaces",
+        "row",
+        "series",
+        "shape",
+        "stamp",
+        "time_to_live_seconds",
+    )
 
-    def __init__(self, shape: Shape, series: list[Series]) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        series: list[Series],
+        replaces: Replaces = Replaces.NOTHING,
+        time_to_live_seconds: float | None = None,
+    ) -> None:
         self.shape = shape
         self.series = series
+        self.replaces = replaces
+        """What of the group it took the place of, so that nothing of that is there any more."""
+        self.time_to_live_seconds = time_to_live_seconds
         self.ids = _same(tuple(one.id for one in series))
         self.stamp: Stamp | None = None
         """The one that all of them share, if it is known that they do."""

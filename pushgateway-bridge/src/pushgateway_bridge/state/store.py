@@ -7,7 +7,8 @@ committed. ``discard_reserved`` forgets what changes made that failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,11 +25,20 @@ from pushgateway_bridge.model.change import (
 from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
 from pushgateway_bridge.model.histogram import observe
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
-from pushgateway_bridge.model.report import GroupReport
+from pushgateway_bridge.model.report import GroupReport, Replaces
 from pushgateway_bridge.model.text import render_labels
 from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
 from pushgateway_bridge.state.block import Block, FamilyBlocks, row_of, set_row
-from pushgateway_bridge.state.conflicts import check_family, check_job, check_owner, line_names_of
+from pushgateway_bridge.state.conflicts import (
+    LINE_SUFFIXES,
+    check_class,
+    check_counted,
+    check_family,
+    check_job,
+    check_owner,
+    created_name_of,
+    line_names_of,
+)
 from pushgateway_bridge.state.limits import NewSeries, PushCheck, SeriesLimits, SourceKey
 from pushgateway_bridge.state.removal import encode_removal
 from pushgateway_bridge.state.series import (
@@ -70,12 +80,12 @@ class ReservedGroup(NamedTuple):
 
     group: Group
     known: KnownShape
-    counters: list[CounterSeries]
-    """Of the change's values behind those of the shape."""
+    counters: Sequence[Series]
+    """Of the change's values behind those of the shape: what is counted, and what begins with 0."""
     change: GroupChange
 
 
-NO_COUNTERS: list[CounterSeries] = []
+NO_COUNTERS: Sequence[Series] = ()
 
 
 class DialectDefaults(NamedTuple):
@@ -135,6 +145,7 @@ class Store:
                 check_owner(group.rendered, group.dialect, dialect)
             known = group.series
         new: set[SeriesName] = set()
+        series_class, _ = self._lifetime(report, dialect)
         for family, labels in report.shape:
             name = series_name(family.name, labels)
             held = known.get(name)
@@ -143,6 +154,8 @@ class Store:
             if held is None:
                 new.add(name)
                 self.new_series.check_labels(report.group, family, labels)
+            elif held.series_class is not series_class:
+                check_class(family.name, held.series_class, series_class)
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
                 name = series_name(item.family.name, item.labels)
@@ -151,9 +164,20 @@ class Store:
                     self._check_family(item.family, push.families)
                 if held is None and name not in new:
                     new.add(name)
+                    check_counted(item.family, self._claimed)
                     self.new_series.check_labels(report.group, item.family, item.labels)
+        source = source_key(report.group)
+        if source not in self._sources:
+            self.new_series.check_source(len(self._sources))
         if new:
-            self.new_series.check(_source_key(report.group), len(new), push, self._held)
+            self.new_series.check(source, len(new), push, self._held)
+
+    def _lifetime(self, report: GroupReport, dialect: str) -> tuple[SeriesClass, float]:
+        """Class and time to live of the series that *report* sets; 0: as the class says."""
+        series_class = report.series_class
+        if series_class is None:
+            series_class = self._defaults[dialect].series_class
+        return series_class, report.time_to_live_seconds or 0.0
 
     def _check_family(self, family: Family, new_families: dict[str, Family]) -> None:
         held = self._families.get(family.name)
@@ -168,21 +192,31 @@ class Store:
             new_families[family.name] = family
 
     def reserve(
-        self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int
+        self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int, *, first: bool = True
     ) -> ReservedGroup:
-        """Find or make the group and series of a *report* that was checked; nothing of it is visible yet."""
+        """Find or make the group and series of a *report* that was checked; nothing of it is visible yet.
+
+        *first* is false if the same push has reported of the same source already: that is one report.
+        """
         group = self._groups.get(report.group)
         if group is not None and _pushed_alike(group, report, dialect):
             known = group.known
             assert known is not None
             source = group.source
-            source.pending_reports += 1
+            source.pending_reports += first
             change = GroupChange(group.id, timestamp_ms, source.pending_reports, known.ids, report.values)
             return ReservedGroup(group, known, NO_COUNTERS, change)
-        return self._reserve_new(group, report, dialect, timestamp_ms, received_ms)
+        return self._reserve_new(group, report, dialect, timestamp_ms, received_ms, first=first)
 
     def _reserve_new(
-        self, group: Group | None, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int
+        self,
+        group: Group | None,
+        report: GroupReport,
+        dialect: str,
+        timestamp_ms: int,
+        received_ms: int,
+        *,
+        first: bool,
     ) -> ReservedGroup:
         """The same for a report of another shape than its group's last, or one that counts."""
         definition = None
@@ -192,40 +226,98 @@ class Store:
         if not group.committed:
             definition = GroupDefinition(group.labels, dialect, group.source.created_ms)
         source = group.source
-        source.pending_reports += 1
-        series_class = self._defaults[dialect].series_class
+        source.pending_reports += first
+        series_class, time_to_live = self._lifetime(report, dialect)
         before = self._held
+        replaced = self._unlink_replaced(group, report) if report.replaces else []
         series: list[Series] = []
+        defined: list[SeriesDefinition] = []
         for family, labels in report.shape:
             one = group.series.get(series_name(family.name, labels))
             if one is None:
                 one = self._add_series(
-                    group, Series(group.next_id, self._family(family), labels, series_class)
+                    group, Series(group.next_id, self._family(family), labels, series_class, time_to_live)
                 )
+            if one.block is None or one.time_to_live_seconds != time_to_live:
+                defined.append(msgspec.structs.replace(one.definition(), time_to_live_seconds=time_to_live))
             series.append(one)
-        known = group.known = KnownShape(report.shape, series)
+        known = group.known = KnownShape(report.shape, series, report.replaces, report.time_to_live_seconds)
+        extras = self._reserve_initial(group, report, series_class)
         change = GroupChange(
             group.id,
             timestamp_ms,
             source.pending_reports,
-            known.ids,
-            report.values,
-            [one.definition() for one in series if one.block is None],
+            (*known.ids, *(one.id for one in extras)) if extras else known.ids,
+            [*report.values, *(0.0 for _ in extras)] if extras else report.values,
+            [*defined, *(one.definition() for one in extras)],
             definition,
+            replaced=replaced,
         )
         if report.increments or report.observations or report.distinct:
-            reserved = self._reserve_aggregates(group, report, received_ms, known, change)
+            reserved = self._reserve_aggregates(group, report, received_ms, known, extras, change)
         else:
-            reserved = ReservedGroup(group, known, NO_COUNTERS, change)
+            reserved = ReservedGroup(group, known, extras, change)
         if self._held > before:
             self.new_series.count(source.key, self._held - before)
         return reserved
 
+    def _unlink_replaced(self, group: Group, report: GroupReport) -> list[int]:
+        """Take out of *group* what *report* takes the place of; return the numbers of these series.
+
+        They stay visible until the change is applied, as with an expiry. If the lines of a histogram or summary are
+        not the same as before, all of them go, so that the new ones stand together and in order.
+        """
+        kept = {series_name(family.name, labels) for family, labels in report.shape}
+        initial = {series_name(family.name, labels) for family, labels in report.initial}
+        names = {family.name for family, _ in report.shape}
+        gone = [
+            name
+            for name, one in group.series.items()
+            if name not in kept
+            and name not in initial
+            and (report.replaces is Replaces.GROUP or one.family.family.name in names)
+        ]
+        changed = {group.series[name].family.family.name for name in gone}
+        changed |= {
+            family.name
+            for family, labels in report.shape
+            if family.type in LINE_SUFFIXES and series_name(family.name, labels) not in group.series
+        }
+        gone += [
+            name
+            for name, one in group.series.items()
+            if name in kept and one.family.in_lines and one.family.family.name in changed
+        ]
+        return [group.series.pop(name).id for name in gone]
+
+    def _reserve_initial(
+        self, group: Group, report: GroupReport, series_class: SeriesClass
+    ) -> Sequence[Series]:
+        """The series that *report* has begin with 0 and the group has not yet."""
+        made = []
+        for family, labels in report.initial:
+            if series_name(family.name, labels) not in group.series:
+                one = Series(
+                    group.next_id,
+                    self._family(family),
+                    labels,
+                    series_class,
+                    report.time_to_live_seconds or 0.0,
+                )
+                made.append(self._add_series(group, one))
+        return made
+
     def _reserve_aggregates(
-        self, group: Group, report: GroupReport, received_ms: int, known: KnownShape, change: GroupChange
+        self,
+        group: Group,
+        report: GroupReport,
+        received_ms: int,
+        known: KnownShape,
+        extras: Sequence[Series],
+        change: GroupChange,
     ) -> ReservedGroup:
         """*change* with what *report* counts, on top of what is still queued."""
-        counters: list[CounterSeries] = []
+        counters: list[Series] = [*extras]
         totals: list[float] = []
         changed: list[Series] = []
         for increment in report.increments:
@@ -251,7 +343,7 @@ class Store:
         unseen = {one.id: one for one in changed if one.block is None}
         change = msgspec.structs.replace(
             change,
-            series_ids=(*change.series_ids, *(counter.id for counter in counters)),
+            series_ids=(*change.series_ids, *(counter.id for counter in counters[len(extras) :])),
             values=[*change.values, *totals],
             definitions=[*change.definitions, *(one.definition() for one in unseen.values())],
         )
@@ -278,6 +370,7 @@ class Store:
             known.placed
             and group.committed
             and not counters
+            and not change.replaced
             and (waiting is None or (waiting.known is known and waiting.timestamp_ms <= change.timestamp_ms))
         ):
             # Between two scrapes only the last of these is ever looked at.
@@ -287,16 +380,27 @@ class Store:
             group.source.report(received_ms, now, change.reports)
         else:
             self.settle(group)
+            if change.replaced:
+                self._forget_replaced(group, change.replaced)
+            for defined in change.definitions:
+                group.by_id[defined.id].time_to_live_seconds = defined.time_to_live_seconds
             series = [*known.series, *counters]
             self._set_values(group, series, change.values, change.timestamp_ms, received_ms, now)
             known.placed = True
             self._report(group, received_ms, now, change.reports)
-            group.check_at = min(group.check_at, now + group.source.time_to_live_seconds)
+            shortest = min(group.source.time_to_live_seconds, known.time_to_live_seconds or math.inf)
+            group.check_at = min(group.check_at, now + shortest)
             group.committed = True
         if change.histograms or change.distinct:
             self._set_aggregates(group, change, received_ms, now)
         group.position = position
         self._changed_groups.add(group.id)
+
+    def _forget_replaced(self, group: Group, series_ids: Iterable[int]) -> None:
+        for series_id in series_ids:
+            one = group.by_id.get(series_id)
+            if one is not None:  # else a checkpoint has it removed already
+                self._forget_series(group, one)
 
     def settle(self, group: Group) -> None:
         """Write the values of *group* that wait into its blocks."""
@@ -431,13 +535,16 @@ class Store:
         group.check_at = group.source.seen + SOURCE_RETENTION_SECONDS
         ids = []
         for name, one in list(group.series.items()):
-            if one.series_class is not SeriesClass.POINT or one.block is None:
+            seconds = one.time_to_live_seconds
+            if not seconds and one.series_class is SeriesClass.POINT:
+                seconds = time_to_live
+            if not seconds or one.block is None:
                 continue
-            if one.stamp.seen + time_to_live <= now:
+            if one.stamp.seen + seconds <= now:
                 ids.append(one.id)
                 del group.series[name]
             else:
-                group.check_at = min(group.check_at, one.stamp.seen + time_to_live)
+                group.check_at = min(group.check_at, one.stamp.seen + seconds)
         return ids
 
     def reserve_deletion(self, wanted: Callable[[PushGroup], bool], received_ms: int) -> Deletion | None:
@@ -524,8 +631,12 @@ class Store:
         if group.position > position:
             return 0
         group.committed = True
+        self._forget_replaced(group, change.replaced)
         for definition in change.definitions:
-            if definition.id not in group.by_id and definition.family in self._families:
+            one = group.by_id.get(definition.id)
+            if one is not None:
+                one.time_to_live_seconds = definition.time_to_live_seconds
+            elif definition.family in self._families:
                 self._add_series(group, _make_series(definition, self._families[definition.family]))
         change = _readable_part(change, group)
         series = [group.by_id[series_id] for series_id in change.series_ids]
@@ -611,7 +722,7 @@ class Store:
     # Parts of the above
 
     def _add_group(self, group_id: int, definition: GroupDefinition) -> Group:
-        key = _source_key(definition.labels)
+        key = source_key(definition.labels)
         source = self._sources.get(key)
         if source is None:
             interval = self._defaults[definition.dialect].interval_seconds
@@ -647,6 +758,9 @@ class Store:
         group.next_id = max(group.next_id, one.id + 1)
         if isinstance(one, DistinctSeries):
             self._distinct.add(one)
+        elif isinstance(one, CounterSeries | HistogramSeries):
+            family = one.family.family
+            self._claimed.setdefault(created_name_of(family), family.name)
         return one
 
     def _forget_series(self, group: Group, one: Series) -> None:
@@ -675,7 +789,7 @@ class Store:
 
     def _drop_family(self, name: str) -> None:
         family = self._families.pop(name).family
-        for line_name in line_names_of(family):
+        for line_name in (*line_names_of(family), created_name_of(family)):
             if self._claimed.get(line_name) == name:
                 del self._claimed[line_name]
 
@@ -709,7 +823,8 @@ class Store:
         return tuple(series)
 
 
-def _source_key(group: PushGroup) -> SourceKey:
+def source_key(group: PushGroup) -> SourceKey:
+    """Job and instance of a push group."""
     return group[0][1], group[1][1]
 
 
@@ -721,6 +836,8 @@ def _pushed_alike(group: Group, report: GroupReport, dialect: str) -> bool:
         and known.shape is report.shape
         and known.placed
         and group.dialect == dialect
+        and known.replaces >= report.replaces
+        and known.time_to_live_seconds == report.time_to_live_seconds
         and not (report.increments or report.observations or report.distinct)
     )
 
@@ -754,7 +871,13 @@ def _make_series(definition: SeriesDefinition, blocks: FamilyBlocks) -> Series:
         case SeriesKind.DISTINCT:
             return DistinctSeries(definition.id, blocks, definition.labels)
         case SeriesKind.VALUE:
-            return Series(definition.id, blocks, definition.labels, definition.series_class)
+            return Series(
+                definition.id,
+                blocks,
+                definition.labels,
+                definition.series_class,
+                definition.time_to_live_seconds,
+            )
 
 
 def blocks_of(family: FamilyBlocks, classes: Iterable[SeriesClass]) -> list[Block]:

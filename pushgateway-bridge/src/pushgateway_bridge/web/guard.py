@@ -8,7 +8,6 @@ owns that folder and may do everything.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -28,6 +27,7 @@ from pushgateway_bridge.errors import (
     PushRejected,
     WrongToken,
 )
+from pushgateway_bridge.web.door import Door
 from telemetry_web_config.access import WebAccess
 from telemetry_web_config.users import TooManyChecksError, Users
 
@@ -43,16 +43,6 @@ REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
     503: {"description": "Too many passwords are being checked, or the bridge is starting or stopping."},
 }
 """What every guarded route may answer, for the OpenAPI document."""
-
-
-class Door(enum.Enum):
-    """Through which listener a request came."""
-
-    PUBLIC = enum.auto()
-    PRIVATE = enum.auto()
-    """web.private_listen_address."""
-    OWNER = enum.auto()
-    """The socket in the access folder."""
 
 
 class AccessRules(NamedTuple):
@@ -108,7 +98,7 @@ class Guard:
         if secret is None and scheme.lower() == "bearer":
             secret = credentials.strip()
         if secret is not None:
-            return (await self._known(secret, right)).pusher
+            return (await self.known(secret, right)).pusher
         if dialect.token_need is TokenNeed.ALWAYS:
             raise MissingToken("this path needs a token")
         users = self.users
@@ -119,13 +109,13 @@ class Guard:
             raise MissingToken("this path needs a token: Authorization: Bearer TOKEN")
         return None
 
-    async def _known(self, secret: str, right: Right) -> KnownToken:
+    async def known(self, secret: str, right: Right) -> KnownToken:
         """The token that *secret* is, its use noted. Raises WrongToken, Forbidden or JournalFailed."""
         known = self.tokens.find(secret)
         self.tokens.use(known, right)
         if known.token.waits_for_activation:
             try:
-                await asyncio.to_thread(self.tokens.activate, known.token.id)
+                await asyncio.to_thread(self.tokens.activate, known.token.id, known.token.sha256)
             except OSError as error:
                 logger.error("token not activated token=%d error=%r", known.token.id, error.strerror)
                 raise JournalFailed("the token's first use could not be written down") from error
@@ -150,9 +140,9 @@ class Guard:
             await self.reader(request)
         except HTTPException as denied:
             if denied.status_code == 401 and self.users is None:
-                raise HTTPException(
-                    303, "log in first", {"Location": login_location(request.url.path)}
-                ) from denied
+                query = request.url.query
+                wanted = f"{request.url.path}?{query}" if query else request.url.path
+                raise HTTPException(303, "log in first", {"Location": login_location(wanted)}) from denied
             raise
 
     def _reads_are_guarded(self, request: Request) -> bool:
@@ -186,7 +176,7 @@ class Guard:
                 return USER
             if scheme.lower() != "bearer":
                 raise MissingToken(f"this needs a token with the right {right}: Authorization: Bearer TOKEN")
-            return (await self._known(credentials.strip(), right)).pusher
+            return (await self.known(credentials.strip(), right)).pusher
         except PushRejected as refusal:
             raise self.denied(refusal) from refusal
 

@@ -215,7 +215,12 @@ class HotHttpProtocol(BridgeProtocol):
             return
         end = data.find(b"\r\n\r\n") + 4
         head = self.hot_heads.get(data[:end])
-        if head is not None and len(data) - end == head.length and self._may_go_hot():
+        if (
+            head is not None
+            and len(data) - end == head.length
+            and self._may_go_hot()
+            and head.length <= self.hot_gate.body_bytes[head.route.dialect.name]
+        ):
             hot = HotCycle(head.route, head.content_type, head.keep_alive and not self.stopping, head.token)
             hot.body = data[end:]
             hot.more_body = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import logging
 from typing import Final
@@ -13,12 +12,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.requests import ClientDisconnect
 
 from pushgateway_bridge.access.sessions import COOKIE
-from pushgateway_bridge.access.token import KnownToken, Right
-from pushgateway_bridge.access.tokens import NoSuchToken, Tokens
-from pushgateway_bridge.errors import ClientGone, JournalFailed, MalformedBody, PushRejected, WrongToken
+from pushgateway_bridge.access.token import Right
+from pushgateway_bridge.errors import ClientGone, MalformedBody, PushRejected
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.pages import PAGE_HEADERS
+from pushgateway_bridge.web.rate import ClientAddresses
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def login_router(guard: Guard) -> APIRouter:
+def login_router(guard: Guard, addresses: ClientAddresses) -> APIRouter:
     """``/login`` and ``/logout``."""
     router = APIRouter(include_in_schema=False)
 
@@ -68,7 +67,7 @@ def login_router(guard: Guard) -> APIRouter:
         except PushRejected as refusal:
             return _page("/dashboard", str(refusal), refusal.status)
         try:
-            known = await _reader(guard.tokens, token)
+            known = await guard.known(token, Right.READ)
         except PushRejected as refusal:
             return _page(following, str(refusal), refusal.status)
         answer = RedirectResponse(following, 303)
@@ -78,7 +77,7 @@ def login_router(guard: Guard) -> APIRouter:
             max_age=round(guard.sessions.seconds),
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=addresses.is_https(request),
         )
         return answer
 
@@ -89,21 +88,6 @@ def login_router(guard: Guard) -> APIRouter:
         return answer
 
     return router
-
-
-async def _reader(tokens: Tokens, secret: str) -> KnownToken:
-    """The token that *secret* is, its use noted. Raises WrongToken, Forbidden or JournalFailed."""
-    known = tokens.find(secret)
-    tokens.use(known, Right.READ)
-    if known.token.waits_for_activation:
-        try:
-            await asyncio.to_thread(tokens.activate, known.token.id)
-        except OSError as error:
-            logger.error("token not activated token=%d error=%r", known.token.id, error.strerror)
-            raise JournalFailed("the token's first use could not be written down") from error
-        except NoSuchToken as error:
-            raise WrongToken("unknown token") from error
-    return known
 
 
 def safe_path(wanted: str) -> str:

@@ -36,12 +36,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "statusmonitor": (
         JSON,
-        '{"cpu": {"usage_percent": 37.5, "count_logical": 8, "load_avg": [0.4, 0.3, 0.2]},'
+        '{"timestamp": 1769932800.25, "cpu": {"usage_percent": 37.5, "count_logical": 8, "load_avg": [0.4, 0.3, 0.2]},'
         ' "memory": {"total": 17179869184, "available": 9000000000}}',
     ),
     "statix": (
         JSON,
-        '{"hostname": "lab-7", "cpu_percent": 12.5, "memory_percent": 40.2, "disk_percent": 71.0}',
+        '{"hostname": "lab-7", "cpu": 12.4, "ram": 48.1, "disk": 61.7, "timestamp": 1769932800}',
     ),
     "samples": (
         JSON,

@@ -17,11 +17,17 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pushgateway_bridge.web.door import Door
+
 MAX_HEAD_BYTES: Final = 65_536
 """How long a request's head may be, and what is read with it; the same for what stands behind a body in chunks."""
 
 DRAIN_SECONDS: Final = 0.05
 """How long a connection stays open after SIGTERM for a request that may already stand in the socket's buffer."""
+
+
+REFUSED_CONNECTIONS: Final = ("too_many", "head_too_large", "slow_head", "slow_request", "answer_not_read")
+"""Why a connection is ended from here."""
 
 
 class ConnectionLimits(NamedTuple):
@@ -62,6 +68,8 @@ class BridgeProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     """Of all connections; a reload sets others."""
+    refused: ClassVar[dict[str, int]] = dict.fromkeys(REFUSED_CONNECTIONS, 0)
+    """Connections that were ended because of *limits*, by reason."""
     answer_headers: ClassVar[Sequence[tuple[bytes, bytes]]] = ()
     """What every answer has that does not set it itself, from web.config_file."""
 
@@ -96,14 +104,18 @@ class BridgeProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = PipelineFlow(transport, self.pipeline, self.loop)
         self._waits_since = self.loop.time()
-        if len(self.connections) > self.limits.max_connections:
-            self._refuse(b"503 Service Unavailable", b"too many connections\n", b"retry-after: 1\r\n")
+        public = self.app_state.get("door", Door.PUBLIC) is Door.PUBLIC  # others must get in just then
+        if public and len(self.connections) > self.limits.max_connections:
+            self._refuse(
+                "too_many", b"503 Service Unavailable", b"too many connections\n", b"retry-after: 1\r\n"
+            )
 
     def sweep(self, now: float) -> None:
         """End the connection if what it waits for has taken too long by *now* (the loop's time)."""
         waited = now - self._waits_since
         if self.flow.write_paused:
             if now - self.flow.stalled_since > self.limits.body_seconds:  # type: ignore[attr-defined]
+                self.refused["answer_not_read"] += 1
                 self.transport.abort()
         elif self.transport.is_closing():
             # A closed connection lasts until its last answer was read.
@@ -112,10 +124,10 @@ class BridgeProtocol(HttpToolsProtocol):
                 self.transport.abort()
         elif self._in_head:
             if waited > self.limits.header_seconds:
-                self._refuse(b"408 Request Timeout", b"the head of the request took too long\n")
+                self._refuse("slow_head", b"408 Request Timeout", b"the head of the request took too long\n")
         elif self._in_body:
             if waited > self.limits.body_seconds:
-                self._refuse(b"408 Request Timeout", b"the request took too long\n")
+                self._refuse("slow_request", b"408 Request Timeout", b"the request took too long\n")
         elif self._is_untimed() and waited > self.limits.idle_seconds:
             self.transport.close()
 
@@ -143,10 +155,11 @@ class BridgeProtocol(HttpToolsProtocol):
 
     def _refuse_head(self) -> None:
         text = b"the head of the request is larger than %d bytes\n" % MAX_HEAD_BYTES
-        self._refuse(b"431 Request Header Fields Too Large", text)
+        self._refuse("head_too_large", b"431 Request Header Fields Too Large", text)
 
-    def _refuse(self, status: bytes, text: bytes, headers: bytes = b"") -> None:
+    def _refuse(self, reason: str, status: bytes, text: bytes, headers: bytes = b"") -> None:
         """Answer and close, whatever else is under way on the connection."""
+        self.refused[reason] += 1
         every = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
         self.transport.write(
             b"HTTP/1.1 %b\r\n%bcontent-type: text/plain\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"

@@ -114,6 +114,12 @@ class ClientAddresses:
                 return client_key(address) or client_key(peer)
         return client_key(peer)
 
+    def is_https(self, request: Request) -> bool:
+        """Whether the client that sent *request* speaks TLS, with us or with a trusted proxy."""
+        peer = request.client.host if request.client is not None else ""
+        forwarded = request.headers.get("x-forwarded-proto", "")
+        return request.url.scheme == "https" or (self.is_proxy(peer) and forwarded.strip().lower() == "https")
+
     def is_proxy(self, peer: str) -> bool:
         """Whether what *peer* says of others is believed."""
         if not self._trusted:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import uvicorn
 
-from pushgateway_bridge.web.guard import Door
+from pushgateway_bridge.web.door import Door
 from pushgateway_bridge.web.protocol import BridgeProtocol
 from telemetry_web_config.access import WebAccess
 

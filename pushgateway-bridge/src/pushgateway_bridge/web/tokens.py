@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
 from pushgateway_bridge.access.token import MAX_NAME_CHARACTERS, Right, Token
-from pushgateway_bridge.access.tokens import NoSuchToken
+from pushgateway_bridge.access.tokens import NoSuchToken, TokenRevoked
 from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.guard import Guard, visitor_of
@@ -64,6 +64,7 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
     """``/api/v1/tokens``; all of it needs the right admin."""
     unwritten = problem("The file of tokens could not be written; nothing changed.")
     one_token: Responses = {404: problem("No token has that number."), 503: unwritten}
+    rotated: Responses = {**one_token, 409: problem("The token was revoked, for good.")}
     router = APIRouter(
         prefix="/api/v1/tokens",
         tags=["tokens"],
@@ -102,7 +103,7 @@ def tokens_router(guard: Guard, clock_ms: Callable[[], int]) -> APIRouter:
         )
         return MadeToken(**shown(token, clock_ms()), token=secret)
 
-    @router.post("/{token_id}/rotate", responses=one_token)
+    @router.post("/{token_id}/rotate", responses=rotated)
     async def rotate_token(token_id: TokenId) -> MadeToken:
         """The same token with a new text; the old one is void at once."""
         token, secret = await changed(tokens.rotate, token_id)
@@ -159,6 +160,8 @@ async def changed(
         return await asyncio.to_thread(change, *arguments, **named)
     except NoSuchToken as error:
         raise HTTPException(404, str(error)) from error
+    except TokenRevoked as error:
+        raise HTTPException(409, str(error)) from error
     except OSError as error:
         raise HTTPException(503, f"the file of tokens could not be written: {error.strerror}") from error
 
