@@ -111,7 +111,7 @@ class RateLimited(PushRejected):
     status = 429
     reason = "rate_limited"
 
-    def __init__(self, text: str, retry_after_seconds: int) -> None:
+    def __init__(self, text: str, retry_after_seconds: int = 60) -> None:
         super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
 

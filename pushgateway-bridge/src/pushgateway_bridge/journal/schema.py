@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x74627267
 """Marks the file as a journal of ours ("tbrg"), for file(1) and for us."""
 
@@ -67,6 +67,8 @@ _MIGRATIONS: Final = {
         "DROP TRIGGER plain_commit; DROP VIEW plain_commit; ALTER TABLE frame RENAME TO old_frame;",
         *(_FRAME, _COPY_FRAMES, _REMOVAL, _PLAIN_COMMIT),
     ),
+    2: (),  # the tables stay; records may say more (what they replace, how long a series stays), so that older
+    # bridges must not read them
 }
 """From each older version to the next."""
 
