@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bench.bridge import flood, push_rates, remote_write, replay, scrapes, slow_disk
+from bench.bridge import decode, flood, push_rates, remote_write, replay, scrapes, slow_disk
 from bench.bridge.rounds import Noise, Settings
 from bench.table import Row
 
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[Settings, Noise], list[Row]]] = {
     "slow-disk": slow_disk.slow_disk,
     "remote-write": remote_write.remote_write,
     "flood": flood.flood,
+    "decode": decode.decode,
 }
 
 

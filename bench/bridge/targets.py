@@ -31,3 +31,5 @@ RATE_WHILE_SHIPPING = Target("≥", 0.75)
 
 P99_BESIDE_A_FLOOD = Target("≤", 2.0)
 """Of the others' own p99 without it."""
+
+DECODE_MICROSECONDS = Target("≤", 40.0)

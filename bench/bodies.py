@@ -1,0 +1,199 @@
+"""One typical push of each dialect, in variants whose numbers differ as those of an agent's reports do. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bench.pushes import host_name, pixeltracker_json, ten_gauges_text, value
+from pushgateway_bridge.dialects import pixeltracker, pushgateway, samples, statix, statusmonitor
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
+
+NOW = 1_769_932_800  # seeds are seconds after it, and samples may be 60 s ahead at most
+
+
+class Typical(NamedTuple):
+    """What is decoded."""
+
+    name: str
+    dialect: Dialect
+    context: PushContext
+    body: Callable[[int], bytes]
+    """Seed of its values → body."""
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _partition(seed: int, mountpoint: str) -> dict[str, object]:
+    used = 60_000_000_000 + seed * 4096
+    size = 100_000_000_000
+    return {
+        "device": "/dev/sda2",
+        "mountpoint": mountpoint,
+        "fstype": "ext4",
+        "total": size,
+        "used": used,
+        "free": size - used - 5_000_000_000,
+        "percent": round(100 * used / (size - 5_000_000_000), 1),
+    }
+
+
+def statusmonitor_headless(seed: int) -> bytes:
+    """A host with two cores and one filesystem."""
+    return _json(
+        {
+            "timestamp": NOW + seed + 0.25,
+            "cpu": {
+                "usage_percent": value(seed, 1),
+                "per_core_usage": [value(seed, 2), value(seed, 3)],
+                "freq": {"current": 2400.0 + seed, "min": 800.0, "max": 3600.0},
+                "load_avg": [value(seed, 4), value(seed, 5), value(seed, 6)],
+            },
+            "memory": {
+                "total": 8589934592,
+                "available": 5153960755 - seed * 4096,
+                "used_percent": value(seed, 7),
+            },
+            "disk": {
+                "partitions": [_partition(seed, "/")],
+                "io": {
+                    "read_count": 10 + seed,
+                    "write_count": 20 + seed,
+                    "read_bytes": 4096 * seed,
+                    "write_bytes": 8192 * seed,
+                    "read_time": 3 + seed,
+                    "write_time": 4 + seed,
+                },
+            },
+            "network": {
+                "bytes_sent": 1000 + seed,
+                "bytes_recv": 2000 + seed,
+                "packets_sent": 10 + seed,
+                "packets_recv": 20 + seed,
+                "errin": 0,
+                "errout": 0,
+                "dropin": 0,
+                "dropout": 0,
+            },
+        }
+    )
+
+
+def statix_details(seed: int) -> bytes:
+    """A host that sends what its stats service knows."""
+    total = 4_000_000_000
+    return _json(
+        {
+            "hostname": host_name(7),
+            "cpu": value(seed, 1),
+            "ram": value(seed, 2),
+            "disk": value(seed, 3),
+            "timestamp": NOW + seed,
+            "disk_read": value(seed, 4),
+            "disk_write": value(seed, 5),
+            "details": {
+                "collected_at": "2026-02-01T08:00:00.100000+00:00",
+                "cpu": {
+                    "percent": value(seed, 1),
+                    "logical_cores": 4,
+                    "physical_cores": 4,
+                    "frequency_mhz": 1500.0,
+                    "min_frequency_mhz": 600.0,
+                    "max_frequency_mhz": 1800.0,
+                    "processor": "",
+                },
+                "memory": {
+                    "total": total,
+                    "available": total - seed * 4096,
+                    "percent": value(seed, 2),
+                    "used": seed * 4096,
+                    "free": 300_000_000 + seed,
+                },
+                "swap": {"total": 0, "used": 0, "free": 0, "percent": 0.0, "sin": 0, "sout": 0},
+                "disk": {
+                    "total": 31_000_000_000,
+                    "used": 18_000_000_000 + seed,
+                    "free": 11_173_000_000 - seed,
+                    "percent": value(seed, 3),
+                    "mount": "/",
+                },
+                "disk_io": {"read_bytes": 52_428_800 + seed, "write_bytes": 104_857_600 + seed},
+                "network": {
+                    "io_counters": {
+                        "bytes_sent": 9 + seed,
+                        "bytes_recv": 8 + seed,
+                        "packets_sent": 1 + seed,
+                        "packets_recv": 1 + seed,
+                        "errin": 0,
+                        "errout": 0,
+                        "dropin": 0,
+                        "dropout": 0,
+                    },
+                    "primary_interface": None,
+                },
+                "uptime": {
+                    "seconds": 93900 + seed,
+                    "boot_time": "2026-01-31T06:55:00+01:00",
+                    "human": "1d 2h 5m",
+                },
+                "system": {
+                    "hostname": host_name(7),
+                    "os": "Linux",
+                    "os_release": "6.6",
+                    "os_version": "#1",
+                    "architecture": "aarch64",
+                    "platform": "Linux-6.6-aarch64",
+                    "model": None,
+                },
+            },
+        }
+    )
+
+
+def ten_samples(seed: int) -> bytes:
+    """Ten sensors of one room."""
+    return _json(
+        [
+            {
+                "name": "room_temperature_celsius",
+                "value": value(seed, sensor),
+                "labels": {"job": "house", "instance": "cellar", "sensor": f"s{sensor}"},
+                "timestamp": NOW + seed,
+                "type": "gauge",
+                "help": "Temperature of the air.",
+            }
+            for sensor in range(10)
+        ]
+    )
+
+
+_RECEIVED_MS = (NOW + 60) * 1000
+_JSON = PushContext(_RECEIVED_MS, "application/json")
+
+TYPICAL = (
+    Typical(
+        "pixeltracker",
+        pixeltracker.DIALECT,
+        _JSON,
+        lambda seed: pixeltracker_json(host_name(7), seed, NOW + seed),
+    ),
+    Typical(
+        "statusmonitor, headless agent",
+        statusmonitor.DIALECT,
+        PushContext(_RECEIVED_MS, "application/json", Pusher(12, "nas", job="statusmonitor", instance="12")),
+        statusmonitor_headless,
+    ),
+    Typical("statix with details", statix.DIALECT, _JSON, statix_details),
+    Typical(
+        "pushgateway, ten gauges as text",
+        pushgateway.DIALECT,
+        PushContext(
+            _RECEIVED_MS, "text/plain", path=f"/metrics/job/backup/instance/{host_name(7)}", method="PUT"
+        ),
+        lambda seed: ten_gauges_text(host_name(7), seed, NOW),
+    ),
+    Typical("samples, ten items", samples.DIALECT, _JSON, ten_samples),
+)
