@@ -105,6 +105,7 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "limits.max_label_value_bytes": ("120", 120),
         "log.level": ("debug", "debug"),
         "web.hot_routes": ("false", False),
+        "dialects.disabled": ("[samples, pushgateway]", ("samples", "pushgateway")),
         "journal.max_bytes": ("20000000", 20_000_000),
     }
     number = 12.0 if isinstance(setting_default(setting), float) else 12
@@ -135,7 +136,7 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         ),
         (
             "5: {}",
-            "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, "
+            "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, dialects, "
             "limits, prometheus, grafana, viewer, log, delivery",
         ),
         (

@@ -61,6 +61,14 @@ MARKED: Final[Mapping[str, list[Sent]]] = {
             JSON,
         ),
     ],
+    "pushgateway": [
+        Sent("/metrics/job/backup", f"# HELP b {BODY_MARK}\nb 1\n".encode(), {"Content-Type": "text/plain"}),
+    ],
+    "samples": [
+        Sent(
+            "/api/v1/samples", as_json([{"name": "room", "value": 1}, {"name": EVERYTHING, "value": 1}]), JSON
+        ),
+    ],
 }
 """By dialect: what can hold a mark anywhere. Each is also sent broken, too large, compressed and with wrong tokens."""
 

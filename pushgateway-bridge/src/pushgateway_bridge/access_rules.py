@@ -37,6 +37,14 @@ RELOADED: Final = frozenset(
 """Settings that take effect at a reload; the others at the next start."""
 
 
+def enabled_dialects(config: Config, dialects: Mapping[str, Dialect]) -> dict[str, Dialect]:
+    """*dialects* without those that the configuration leaves out. Raises StartFailed for one that is not known."""
+    for name in config.dialects.disabled:
+        if name not in dialects:
+            raise StartFailed(_unknown_dialect("dialects.disabled", name, dialects))
+    return {name: one for name, one in dialects.items() if name not in config.dialects.disabled}
+
+
 def check_access(config: Config, dialects: Mapping[str, Dialect]) -> None:
     """Raises StartFailed if everybody could push from elsewhere and nobody said so, or a limit makes no sense."""
     refuse_open_by_accident(config, dialects)

@@ -29,7 +29,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pushgateway_bridge.access.control import control_socket
 from pushgateway_bridge.access.sessions import Sessions
 from pushgateway_bridge.access.tokens import LAST_USED_SECONDS, FolderInUse, Tokens
-from pushgateway_bridge.access_rules import RELOADED, access_rules, check_access, differing, series_limits
+from pushgateway_bridge.access_rules import (
+    RELOADED,
+    access_rules,
+    check_access,
+    differing,
+    enabled_dialects,
+    series_limits,
+)
 from pushgateway_bridge.config import Config, Delivery, access_directory, remotes_of, split_address
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect
@@ -49,6 +56,9 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
+from pushgateway_bridge.web.compat.pushgateway import pushgateway_router
+from pushgateway_bridge.web.compat.statix import statix_router
+from pushgateway_bridge.web.compat.statusmonitor import statusmonitor_router
 from pushgateway_bridge.web.door import Door
 from pushgateway_bridge.web.guard import REFUSALS, Guard
 from pushgateway_bridge.web.health import health_router
@@ -346,13 +356,27 @@ class Bridge:
             lifespan=lifespan,
         )
         for dialect in self._dialects.values():
+            answered = ("DELETE",) if dialect.name == "pushgateway" else ()
             app.include_router(
-                push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms, self.gate)
+                push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms, self.gate, answered)
+            )
+        if statusmonitor := self._dialects.get("statusmonitor"):
+            app.include_router(statusmonitor_router(statusmonitor, self.guard))
+        if statix := self._dialects.get("statix"):
+            app.include_router(
+                statix_router(statix, self.ingest, self.guard, self.recent_entries, clock.now_ms)
+            )
+        if pushgateway := self._dialects.get("pushgateway"):
+            counts = self.metrics.dialects[pushgateway.name]
+            app.include_router(
+                pushgateway_router(pushgateway, self.ingest, counts, self.gate, self.version, clock.now_ms)
             )
         guard = self.guard
         reads: dict[str, Any] = {"dependencies": [Depends(guard.reader)], "responses": REFUSALS}
-        pixeltracker = self._dialects["pixeltracker"]
-        app.include_router(pixeltracker_router(pixeltracker, self.recent_entries), **reads)
+        lenient: tuple[str, ...] = ()
+        if pixeltracker := self._dialects.get("pixeltracker"):
+            app.include_router(pixeltracker_router(pixeltracker, self.recent_entries), **reads)
+            lenient = (*pixeltracker.paths, "/pt/health")
         app.include_router(
             scrape_router(self.store, self.metrics.registry, UNDELIVERED[config.delivery]), **reads
         )
@@ -364,7 +388,7 @@ class Bridge:
         app.include_router(landing_router(self.version, f"http://{config.web.listen_address}"))
         app.include_router(viewer_router(Path(config.viewer.dashboards_directory), config.grafana.url, guard))
         app.add_exception_handler(404, not_found)
-        whole = LenientPaths(ReadyGate(app, self.ingest), (*pixeltracker.paths, "/pt/health"))
+        whole = LenientPaths(ReadyGate(app, self.ingest), lenient)
         return whole if self._web_access is None else AnswerHeaders(whole)
 
     def http_protocol(self) -> type[asyncio.Protocol]:
@@ -400,7 +424,12 @@ class ReadyGate:
     Pushes are refused by the pipeline, in their dialect's own form; pages need no state.
     """
 
-    PATHS = ("/metrics", "/api/telemetry", "/pt/api/telemetry")
+    PATHS = frozenset(
+        {
+            *("/metrics", "/api/telemetry", "/pt/api/telemetry", "/api/v1/metrics"),
+            *(f"{prefix}/{name}" for prefix in ("", "/sx") for name in ("data", "hosts", "details")),
+        }
+    )
 
     def __init__(self, app: ASGIApp, ingest: Ingest) -> None:
         self._app = app
@@ -438,7 +467,7 @@ def serve(
 
     *read_config* is asked at a reload.
     """
-    check_access(config, dialects)
+    check_access(config, enabled_dialects(config, dialects))
     raise_file_limit(config.web.max_connections)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
@@ -447,6 +476,7 @@ def serve(
             Listener(opened.enter_context(bind(address, setting)), door)
             for setting, address, door in addresses_of(config)
         ]
+        dialects = enabled_dialects(config, dialects)
         web_access = open_web_access(config.web.config_file)
         if web_access is not None:
             opened.callback(web_access.close)

@@ -99,6 +99,7 @@ HELP: Final = {
     "access.directory": "Folder of the tokens; empty: the folder access in journal.directory.",
     "access.session_seconds": "How long the dashboard page stays logged in.",
     "access.trusted_proxies": "Proxies whose X-Forwarded-For is believed: a list such as [10.0.0.0/8].",
+    "dialects.disabled": "Dialects whose paths are not served: a list such as [statix].",
     "limits.body_bytes": "Longest body by dialect, where it shall not be its own limit: {pixeltracker: 65536}.",
     "limits.rates": "How often a client may push, by dialect: {pixeltracker: 600/m}; none without an entry.",
     "limits.max_series": "Series over all sources; what would bring more is refused.",

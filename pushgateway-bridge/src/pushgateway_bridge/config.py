@@ -83,6 +83,13 @@ class AccessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Addresses or networks of proxies whose X-Forwarded-For is believed."""
 
 
+class DialectsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is spoken."""
+
+    disabled: tuple[str, ...] = ()
+    """Dialects whose paths are not served."""
+
+
 class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one push, one source and all together may bring."""
 
@@ -199,6 +206,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     every one with its own time."""
     remote_write: RemoteWriteConfig = RemoteWriteConfig()
     access: AccessConfig = AccessConfig()
+    dialects: DialectsConfig = DialectsConfig()
     limits: LimitsConfig = LimitsConfig()
     prometheus: PrometheusConfig = PrometheusConfig()
     grafana: GrafanaConfig = GrafanaConfig()

@@ -16,7 +16,7 @@ import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
 from pushgateway_bridge.errors import Forbidden, MalformedBody, NotReady, PushRejected
-from pushgateway_bridge.journal.entry import Entry, Extra, Work
+from pushgateway_bridge.journal.entry import Entry, Extra, Rewrite, Work
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
@@ -222,6 +222,16 @@ class Ingest:
         self._journal.append(self._entry(dialect, checked, context.received_ms, done))
         return reply
 
+    async def note_failed(self, dialect: Dialect, error: PushRejected, context: PushContext) -> None:
+        """Store what *dialect* keeps of a push that was refused with *error*, if that can be stored."""
+        assert dialect.failed is not None
+        try:
+            report = dialect.failed(error, context, self.state.holds)
+            if report is not None and self.ready:
+                await self.store(dialect, report, context.received_ms)
+        except PushRejected:
+            pass  # it is another's group, say; the pusher is told of the first refusal
+
     def decode(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         if not self.ready:
@@ -245,16 +255,16 @@ class Ingest:
         groups: list[GroupReport] = []
         rejected = list(report.rejected)
         for one in report.groups:
-            attempt = check.copy()
+            families = len(check.families)
             try:
-                self.state.check(one, dialect.name, attempt)
+                self.state.check(one, dialect.name, check)
             except PushRejected as refusal:
                 if not one.items:
                     raise
+                check.take_back(families)
                 kept = self._checked_items(dialect, one, check, rejected, refusal)
                 groups += [kept] if kept is not None else []
             else:
-                check = attempt
                 groups.append(one)
         if len(rejected) == len(report.rejected):
             return report, report.rejected
@@ -278,9 +288,11 @@ class Ingest:
             zip(group.shape, group.values, group.items, strict=True)
         ):
             alone = msgspec.structs.replace(group, shape=(series,), values=[value], items=(item,))
+            families = len(check.families)
             try:
                 self.state.check(alone, dialect.name, check)
             except PushRejected as one:
+                check.take_back(families)
                 rejected.append(Rejection(item, one.reason, str(one)))
             else:
                 kept.append(number)
@@ -310,7 +322,7 @@ class Ingest:
             timestamp_ms = believed_time_ms(one.timestamp_ms, received_ms)
             replaced += one.timestamp_ms is not None and timestamp_ms != one.timestamp_ms
             source = source_key(one.group)
-            first = source not in sources
+            first = bool(report.accepted) and source not in sources
             sources.add(source)
             reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms, first=first))
 
@@ -327,13 +339,16 @@ class Ingest:
 
     # Deletion
 
-    async def delete(self, wanted: Callable[[PushGroup], bool]) -> int:
+    async def delete(self, wanted: Callable[[PushGroup], bool], group: PushGroup | None = None) -> int:
         """Delete the push groups that are *wanted*; return how many, when that is on disk. Raises PushRejected.
 
-        What was pushed and answered before is deleted too, what is pushed after stays.
+        With *group* only that one is looked at. What was pushed and answered before is deleted too, what is pushed
+        after stays.
         """
+        if not self.ready:
+            raise NotReady("the bridge is starting or stopping; send it again later")
         await self.drain()
-        deletion = self.state.reserve_deletion(wanted, self._clock.now_ms())
+        deletion = self.state.reserve_deletion(wanted, self._clock.now_ms(), group)
         if deletion is None:
             return 0
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -348,6 +363,15 @@ class Ingest:
         # The client may go away meanwhile; what it asked for is done all the same.
         await asyncio.shield(outcome)
         return len(deletion.groups)
+
+    async def rewrite_entries(self, dialect: str, change: Rewrite) -> None:
+        """Have *change* say what becomes of each recent entry of *dialect*; done when that is on disk.
+
+        Raises PushRejected.
+        """
+        if not self.ready:
+            raise NotReady("the bridge is starting or stopping; send it again later")
+        await self._write(rewrite=(dialect, change))
 
     # Expiry and checkpoint, each a task that the application runs
 
@@ -465,6 +489,7 @@ class Ingest:
         floor: int | None = None,
         next_group_id: int | None = None,
         cursor: tuple[str, int | None] | None = None,
+        rewrite: tuple[str, Rewrite] | None = None,
     ) -> None:
         """Have the journal write this among the pushes. Raises PushRejected."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -477,7 +502,14 @@ class Ingest:
             if not outcome.done():
                 outcome.set_exception(refusal)
 
-        extra = Extra(rows=rows, sketches=sketches, floor=floor, next_group_id=next_group_id, cursor=cursor)
+        extra = Extra(
+            rows=rows,
+            sketches=sketches,
+            floor=floor,
+            next_group_id=next_group_id,
+            cursor=cursor,
+            rewrite=rewrite,
+        )
         self._journal.append(Work(committed, failed, extra=extra))
         await outcome
 

@@ -12,7 +12,7 @@ from pushgateway_bridge.dialects.pushgateway import (
     CONTRADICTIONS,
     DIALECT,
     PROTOBUF,
-    decode_for,
+    failed,
     failure_report,
     parse_time_to_live,
 )
@@ -20,9 +20,11 @@ from pushgateway_bridge.dialects.pushgateway_outline import PUSH_FAILURE_TIME, P
 from pushgateway_bridge.dialects.pushgateway_path import grouping_key, parse_path
 from pushgateway_bridge.errors import (
     REJECTIONS,
+    Forbidden,
     JournalFull,
     MalformedBody,
     NameConflict,
+    NotReady,
     OwnerConflict,
     PushRejected,
     RateLimited,
@@ -44,8 +46,10 @@ RECEIVED_MS = 1_769_932_860_000
 PATH = "/metrics/job/j"
 
 
-def context(path: str = PATH, method: str = "POST", content_type: str = "text/plain") -> PushContext:
-    return PushContext(RECEIVED_MS, content_type, path=path, method=method)
+def context(
+    path: str = PATH, method: str = "POST", content_type: str = "text/plain", time_to_live: str = ""
+) -> PushContext:
+    return PushContext(RECEIVED_MS, content_type, path=path, method=method, time_to_live=time_to_live)
 
 
 def group_of(report: Report) -> GroupReport:
@@ -65,8 +69,10 @@ def series_line(family: Family, group: PushGroup, labels: LabelSet, value: float
 
 
 def exposition_of(group: GroupReport) -> str:
+    """What a scrape shows of a group that was pushed once."""
     text, shown = "", None
-    for (family, labels), value in zip(group.shape, group.values, strict=True):
+    values = [*group.values, *(0.0 for _ in group.initial)]
+    for (family, labels), value in zip((*group.shape, *group.initial), values, strict=True):
         if family is not shown:
             help_ = family.help.replace("\\", "\\\\").replace("\n", "\\n")
             text += f"# HELP {family.name} {help_}\n" if help_ else ""
@@ -176,7 +182,7 @@ def test_key_wins_over_labels_of_the_body() -> None:
     group = decode_text('foo{job="x",instance="y",zone="z",a="b"} 1\n', "/metrics/job/j/instance/i/zone/w")
 
     assert group.group == (("job", "j"), ("instance", "i"), ("zone", "w"))
-    assert [labels for _, labels in group.shape] == [(("a", "b"),), (), ()]
+    assert [labels for _, labels in group.shape] == [(("a", "b"),), ()]
 
 
 def test_empty_value_in_the_key_takes_the_label_away() -> None:
@@ -207,16 +213,18 @@ def test_method_says_what_is_replaced() -> None:
     assert (put.replaces, post.replaces) == (Replaces.GROUP, Replaces.FAMILIES)
 
 
-def test_success_sets_both_times_of_the_group() -> None:
+def test_success_sets_its_time_and_leaves_that_of_the_last_failure() -> None:
     group = decode_text("foo 1\n")
 
-    assert group.shape[-2:] == ((PUSH_TIME, ()), (PUSH_FAILURE_TIME, ()))
-    assert group.values[-2:] == [RECEIVED_MS / 1000, 0.0]
+    assert group.shape[-1] == (PUSH_TIME, ())
+    assert group.values[-1] == RECEIVED_MS / 1000
+    assert (PUSH_FAILURE_TIME, ()) not in group.shape
+    assert group.initial == ((PUSH_FAILURE_TIME, ()),), "a new group has it, and it is 0"
 
 
 def test_series_are_held_until_they_are_deleted_or_for_the_time_to_live_that_was_asked() -> None:
     held = decode_text("foo 1\n")
-    limited = group_of(decode_for(b"foo 1\n", context(), parse_time_to_live("90.5")))
+    limited = group_of(DIALECT.decode(b"foo 1\n", context(time_to_live="90.5")))
 
     assert (held.series_class, held.time_to_live_seconds) == (SeriesClass.HELD, math.inf)
     assert limited.time_to_live_seconds == 90.5
@@ -226,6 +234,11 @@ def test_series_are_held_until_they_are_deleted_or_for_the_time_to_live_that_was
 def test_time_to_live_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(MalformedBody, match="x-time-to-live-seconds must be a number of seconds above 0"):
         parse_time_to_live(text)
+
+
+def test_push_whose_time_to_live_is_none_is_refused() -> None:
+    with pytest.raises(MalformedBody, match=r'above 0, got "soon"$'):
+        DIALECT.decode(b"foo 1\n", context(time_to_live="soon"))
 
 
 def test_failure_sets_its_time_alone_if_the_group_is_held() -> None:
@@ -248,7 +261,30 @@ def test_only_what_could_be_read_counts_as_a_failure_of_the_group(text: str, con
     with pytest.raises(MalformedBody) as refusal:
         decode_text(text)
 
+    report = failed(refusal.value, context(), lambda _group: True)
     assert isinstance(refusal.value, CONTRADICTIONS) is contradicts
+    assert report == (failure_report(grouping_key(PATH), RECEIVED_MS, held=True) if contradicts else None)
+
+
+def test_failure_asks_whether_its_own_group_is_held() -> None:
+    asked: list[PushGroup] = []
+
+    def is_held(group: PushGroup) -> bool:
+        asked.append(group)
+        return False
+
+    report = failed(TypeConflict("why"), context("/metrics/job/a/b/c"), is_held)
+
+    group = grouping_key("/metrics/job/a/b/c")
+    assert asked == [group]
+    assert report == failure_report(group, RECEIVED_MS, held=False)
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited("why", 1), JournalFull("why"), Forbidden("why"), NotReady("why")]
+)
+def test_refusal_that_is_not_about_the_body_is_no_failure_of_the_group(error: PushRejected) -> None:
+    assert failed(error, context(), lambda _group: True) is None
 
 
 @pytest.mark.parametrize(

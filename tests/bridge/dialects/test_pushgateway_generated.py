@@ -48,7 +48,7 @@ def series_of(group: GroupReport) -> Series:
 
 def assert_can_be_stored(group: GroupReport) -> None:
     assert [name for name, _ in group.group] == ["job", "instance"]
-    assert group.shape[-2:] == SERVER_SERIES
+    assert group.shape[-1:] == SERVER_SERIES
     assert len(group.shape) == len(group.values)
     assert len({(family.name, labels) for family, labels in group.shape}) == len(group.shape)
     for family, labels in group.shape:

@@ -9,6 +9,7 @@ import msgspec
 
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.model.labels import PushGroup
 from pushgateway_bridge.model.report import Rejection, Report
 
 
@@ -36,6 +37,8 @@ class PushContext(msgspec.Struct, frozen=True, gc=False):
     path: str = ""
     """The path as sent, still percent-encoded, where the dialect's paths have more than a fixed text."""
     method: str = "POST"
+    time_to_live: str = ""
+    """The header X-Time-To-Live-Seconds as sent."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -79,6 +82,11 @@ class Dialect(msgspec.Struct, frozen=True):
     """Why decoding may refuse one item, where *reply* says what became of each."""
     max_inflated_bytes: int = 0
     """How long a compressed body may be when it is inflated; 0: as long as any."""
+    methods: tuple[str, ...] = ("POST",)
+    paths_go_on: bool = False
+    """Whether the paths are only how those of its pushes begin; ``PushContext.path`` then has the whole."""
+    failed: Callable[[PushRejected, PushContext, Callable[[PushGroup], bool]], Report | None] | None = None
+    """What is stored of a push that was refused; the function says whether a push group is held. ``None``: nothing."""
     token_need: TokenNeed = TokenNeed.OPEN
     token_header: str = "authorization"  # noqa: S105 - the name of a header
     """Where the token stands: as ``Bearer …`` in Authorization, or alone in another header (lower-cased)."""

@@ -6,6 +6,7 @@ Paths, formats and answers: docs/dialects/pushgateway.md. What is pushed stays u
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply, TokenNeed
@@ -53,14 +54,11 @@ _outlines = Outlines()
 def decode(body: bytes, context: PushContext) -> Report:
     """The one group that ``context.path`` names, with what *body* says. Raises MalformedBody.
 
-    PUT takes the place of the whole group, POST of the families in it.
+    PUT takes the place of the whole group, POST of the families in it. With X-Time-To-Live-Seconds they are forgotten
+    so long after their last push.
     """
-    return decode_for(body, context, math.inf)
-
-
-def decode_for(body: bytes, context: PushContext, time_to_live_seconds: float) -> Report:
-    """The same, for series that are forgotten so long after their last push."""
     key = parse_path(context.path)
+    time_to_live = parse_time_to_live(context.time_to_live) if context.time_to_live else math.inf
     if context.content_type == PROTOBUF:
         outline, values = _outlines.protobuf(body, key.names)
     else:  # whatever else it is called: curl's default is a form
@@ -70,7 +68,8 @@ def decode_for(body: bytes, context: PushContext, time_to_live_seconds: float) -
         outline.shape,
         outline.values(values, context.received_ms),
         series_class=SeriesClass.HELD,
-        time_to_live_seconds=time_to_live_seconds,
+        time_to_live_seconds=time_to_live,
+        initial=_FAILED,
         replaces=Replaces.GROUP if context.method == "PUT" else Replaces.FAMILIES,
     )
     return Report((group,), accepted=1)
@@ -103,6 +102,14 @@ def failure_report(group: PushGroup, received_ms: int, *, held: bool) -> Report:
     return Report((failed,))
 
 
+def failed(error: PushRejected, context: PushContext, is_held: Callable[[PushGroup], bool]) -> Report | None:
+    """What is stored of a push that was refused with *error*; ``None`` if it could not be read: then nothing is."""
+    if not isinstance(error, CONTRADICTIONS):
+        return None
+    group = parse_path(context.path).group
+    return failure_report(group, context.received_ms, held=is_held(group))
+
+
 def refuse(error: PushRejected) -> Reply:
     """The reason as a line of text."""
     text = str(error)
@@ -115,7 +122,7 @@ def refuse(error: PushRejected) -> Reply:
 
 DIALECT = Dialect(
     name="pushgateway",
-    paths=("/metrics/job/", "/metrics/job@base64/", "/metrics/job%40base64/"),
+    paths=("/metrics/job/", "/metrics/job@base64/"),
     max_body_bytes=4 * 2**20,
     max_inflated_bytes=32 * 2**20,
     series_class=SeriesClass.HELD,
@@ -123,5 +130,8 @@ DIALECT = Dialect(
     decode=decode,
     accepted=Reply(200, b"", "text/plain; charset=utf-8"),
     refuse=refuse,
+    methods=("PUT", "POST"),
+    paths_go_on=True,
+    failed=failed,
     token_need=TokenNeed.BEYOND_LOOPBACK,
 )

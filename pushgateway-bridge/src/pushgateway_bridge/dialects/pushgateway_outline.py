@@ -112,11 +112,11 @@ class Outline(NamedTuple):
         else:
             padded = [*read, 0.0]
             values = [padded[place] for place in self.places]
-        return [*values, received_ms / 1000, 0.0]
+        return [*values, received_ms / 1000]
 
 
-SERVER_SERIES: Final[Shape] = ((PUSH_TIME, ()), (PUSH_FAILURE_TIME, ()))
-"""When the group was last changed, and when a push of it last failed."""
+SERVER_SERIES: Final[Shape] = ((PUSH_TIME, ()),)
+"""When the group was last changed."""
 
 
 def make_outline(families: Iterable[ReadFamily], values: int, names: frozenset[str]) -> Outline:

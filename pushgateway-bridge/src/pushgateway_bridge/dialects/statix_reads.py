@@ -24,6 +24,7 @@ class _Named(msgspec.Struct, gc=False):
     timestamp: int
     hostname: str
     details: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    cleaned: bool = False
 
 
 class _Summary(msgspec.Struct, gc=False):
@@ -33,7 +34,14 @@ class _Summary(msgspec.Struct, gc=False):
     details_updated_at: int | None = None
 
 
-_rows = msgspec.json.Decoder(Row)
+class _Stored(Row, omit_defaults=True, gc=False):
+    """An entry without its ``details``."""
+
+    cleaned: bool = False
+    """Whether its numbers were cleaned away, and it stands for its ``details`` only."""
+
+
+_rows = msgspec.json.Decoder(_Stored)
 _named = msgspec.json.Decoder(_Named)
 
 
@@ -45,7 +53,8 @@ def read_rows(entries: Iterable[bytes], hostname: str, timeframe: str, now_secon
     rows = [
         row
         for row in map(_rows.decode, entries)
-        if (not hostname or row.hostname == hostname)
+        if not row.cleaned
+        and (not hostname or row.hostname == hostname)
         and (window is None or row.timestamp >= now_seconds - window)
     ]
     rows.sort(key=lambda row: row.timestamp)  # late ones came later; rows of one second stay as they came
@@ -57,7 +66,7 @@ def read_hosts(entries: Iterable[bytes]) -> Reply:
     hosts: dict[str, _Summary] = {}
     for entry in map(_named.decode, entries):
         host = hosts.setdefault(entry.hostname, _Summary(entry.hostname))
-        host.metric_count += 1
+        host.metric_count += not entry.cleaned
         host.last_seen = max(host.last_seen, entry.timestamp)
         if entry.details is not msgspec.UNSET:
             host.details_updated_at = entry.timestamp
@@ -73,6 +82,32 @@ def read_details(entries: Sequence[bytes], hostname: str) -> Reply:
         if entry.hostname == hostname and entry.details is not msgspec.UNSET:
             return _reply({"hostname": hostname, "details": entry.details, "updated_at": entry.timestamp})
     return _error(404, "hostname not found")
+
+
+class Forgetting:
+    """Says of each entry, newest first, what is left of it when *hostname* is forgotten; counts what was there.
+
+    With *keep_details* its newest ``details`` stay.
+    """
+
+    def __init__(self, hostname: str, *, keep_details: bool) -> None:
+        self._hostname = hostname
+        self._keep_details = keep_details
+        self.metrics = 0
+        self.details = 0
+        """1 if there were some."""
+
+    def __call__(self, entry: bytes) -> bytes | None:
+        named = _named.decode(entry)
+        if named.hostname != self._hostname:
+            return entry
+        self.metrics += not named.cleaned
+        if named.details is msgspec.UNSET or self.details:
+            return None
+        self.details = 1
+        if not self._keep_details:
+            return None
+        return entry if named.cleaned else entry[:-1] + b',"cleaned":true}'
 
 
 def _reply(document: object) -> Reply:

@@ -10,6 +10,9 @@ from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.model.family import Family
 
+Rewrite = Callable[[bytes], bytes | None]
+"""Called in the writer thread with each entry, newest first: what stands there instead, ``None`` if nothing."""
+
 
 class Extra(NamedTuple):
     """What few entries ask for beside a record."""
@@ -24,6 +27,8 @@ class Extra(NamedTuple):
     """Sketches to replace, by group, series and hour; ``None`` deletes."""
     removals: Sequence[tuple[int, bytes]] = ()
     """What this record removes, by group, for remotes that have not sent what stands before it."""
+    rewrite: tuple[str, Rewrite] | None = None
+    """A dialect, and what becomes of each of its recent entries."""
     cursor: tuple[str, int | None] | None = None
     """A remote, and up to where it has the records; ``None`` if nothing is to be kept for it any more."""
     floor: int | None = None

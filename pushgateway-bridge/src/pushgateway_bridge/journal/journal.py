@@ -420,6 +420,8 @@ class Journal:
             connection.executemany("INSERT OR REPLACE INTO removal VALUES (?, ?, ?)", removals)
         for extra in extras:
             self._write_checkpoint(extra)
+            if extra.rewrite is not None:
+                self._recent.rewrite(connection, *extra.rewrite)
             if extra.cursor is not None:
                 self._frames.set_cursor(connection, *extra.cursor)
             if extra.floor is not None:

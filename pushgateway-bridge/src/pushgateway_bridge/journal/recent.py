@@ -6,7 +6,7 @@ One row a group commit and dialect, its entries joined by newlines; whole rows l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -110,6 +110,25 @@ class RecentTable:
     def forget(self) -> None:
         """Read the table again before the next write: a transaction was rolled back."""
         self._rows.clear()
+
+    def rewrite(
+        self, connection: apsw.Connection, dialect: str, change: Callable[[bytes], bytes | None]
+    ) -> None:
+        """Have *change* say of each entry of *dialect*, newest first, what stands there instead, if anything."""
+        query = "SELECT position, body FROM recent WHERE dialect = ? ORDER BY position DESC"
+        for position, body in cast(list[tuple[int, bytes]], connection.execute(query, (dialect,)).fetchall()):
+            entries = body.split(b"\n")
+            changed = [entry for entry in map(change, reversed(entries)) if entry is not None][::-1]
+            if not changed:
+                connection.execute(
+                    "DELETE FROM recent WHERE dialect = ? AND position = ?", (dialect, position)
+                )
+            elif changed != entries:
+                connection.execute(
+                    "UPDATE recent SET entries = ?, body = ? WHERE dialect = ? AND position = ?",
+                    (len(changed), b"\n".join(changed), dialect, position),
+                )
+        self.forget()
 
     def _known_rows(self, connection: apsw.Connection, dialect: str) -> _Rows:
         known = self._rows.get(dialect)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from pushgateway_bridge.errors import ItemLimit, LabelLimit, TooManySeries
 from pushgateway_bridge.model.family import Family
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
+from pushgateway_bridge.state.conflicts import line_names_of
 
 MINUTE_SECONDS: Final = 60.0
 SERIES_A_SOURCE: Final = 10
@@ -30,18 +31,27 @@ class SeriesLimits(NamedTuple):
 class PushCheck:
     """What one push would bring that is new, as far as it was checked: its groups are checked against each other."""
 
-    __slots__ = ("families", "new_series")
+    __slots__ = ("claimed", "families", "new_series", "series")
 
     def __init__(self) -> None:
         self.families: dict[str, Family] = {}
+        self.claimed: dict[str, str] = {}
+        """Name of a line → its family, of ``families``."""
         self.new_series: dict[SourceKey, int] = {}
+        self.series = 0
+        """All of ``new_series``."""
 
-    def copy(self) -> PushCheck:
-        """One that goes on from here by itself."""
-        made = PushCheck()
-        made.families.update(self.families)
-        made.new_series.update(self.new_series)
-        return made
+    def add_family(self, family: Family) -> None:
+        """Note that *family* is new."""
+        self.families[family.name] = family
+        self.claimed.update(dict.fromkeys(line_names_of(family), family.name))
+
+    def take_back(self, families: int) -> None:
+        """Forget all families but the first so many: what brought the others was refused."""
+        while len(self.families) > families:
+            _, family = self.families.popitem()
+            for name in line_names_of(family):
+                del self.claimed[name]
 
 
 class NewSeries:
@@ -64,8 +74,7 @@ class NewSeries:
             raise ItemLimit(
                 f"{new} new series in one push, and limits.new_series_per_minute is {limits.new_series_per_minute}"
             )
-        in_push = sum(push.new_series.values())
-        if held + in_push + new > limits.max_series:
+        if held + push.series + new > limits.max_series:
             raise TooManySeries(f"{held} series are held, and limits.max_series is {limits.max_series}")
         before = self._of_minute().get(source, 0) + push.new_series.get(source, 0)
         if before + new > limits.new_series_per_minute:
@@ -74,6 +83,7 @@ class NewSeries:
                 f"and limits.new_series_per_minute is {limits.new_series_per_minute}"
             )
         push.new_series[source] = push.new_series.get(source, 0) + new
+        push.series += new
 
     def check_source(self, held: int) -> None:
         """Raises TooManySeries if there is no room for one more source, *held* being there already.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -95,6 +95,10 @@ class DialectDefaults(NamedTuple):
     interval_seconds: float | None
 
 
+NOT_SPOKEN: Final = DialectDefaults(SeriesClass.POINT, None)
+"""Of a dialect that the journal knows and this bridge does not, as it was switched off: its series expire."""
+
+
 class Store:
     """All families, groups and sources. *defaults* has a row for each dialect that may push."""
 
@@ -150,7 +154,7 @@ class Store:
             name = series_name(family.name, labels)
             held = known.get(name)
             if held is None or held.family.family.type != family.type:
-                self._check_family(family, push.families)
+                self._check_family(family, push)
             if held is None:
                 new.add(name)
                 self.new_series.check_labels(report.group, family, labels)
@@ -161,7 +165,7 @@ class Store:
                 name = series_name(item.family.name, item.labels)
                 held = known.get(name)
                 if held is None or held.family.family is not item.family:
-                    self._check_family(item.family, push.families)
+                    self._check_family(item.family, push)
                 if held is None and name not in new:
                     new.add(name)
                     check_counted(item.family, self._claimed)
@@ -179,17 +183,13 @@ class Store:
             series_class = self._defaults[dialect].series_class
         return series_class, report.time_to_live_seconds or 0.0
 
-    def _check_family(self, family: Family, new_families: dict[str, Family]) -> None:
+    def _check_family(self, family: Family, push: PushCheck) -> None:
         held = self._families.get(family.name)
-        known = new_families.get(family.name) if held is None else held.family
-        claimed = self._claimed
-        if known is None and new_families:
-            claimed = claimed | {
-                name: one.name for one in new_families.values() for name in line_names_of(one)
-            }
-        check_family(family, known, claimed)
+        known = push.families.get(family.name) if held is None else held.family
+        check_family(family, known, self._claimed)
         if known is None:
-            new_families[family.name] = family
+            check_family(family, None, push.claimed)
+            push.add_family(family)
 
     def reserve(
         self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int, *, first: bool = True
@@ -547,12 +547,35 @@ class Store:
                 group.check_at = min(group.check_at, one.stamp.seen + seconds)
         return ids
 
-    def reserve_deletion(self, wanted: Callable[[PushGroup], bool], received_ms: int) -> Deletion | None:
+    def holds(self, labels: PushGroup) -> bool:
+        """Whether there is a push group with these labels."""
+        return labels in self._groups
+
+    def dialect_of(self, labels: PushGroup) -> str | None:
+        """Whose the push group with these labels is; ``None`` if there is none."""
+        group = self._groups.get(labels)
+        return None if group is None else group.dialect
+
+    def groups_of(self, dialect: str) -> list[Group]:
+        """The push groups of *dialect* that are shown, their newest values in their blocks."""
+        found = [group for group in self._groups.values() if group.dialect == dialect and group.committed]
+        for group in found:
+            self.settle(group)
+        return found
+
+    def reserve_deletion(
+        self, wanted: Callable[[PushGroup], bool], received_ms: int, only: PushGroup | None = None
+    ) -> Deletion | None:
         """The deletion of the groups that are *wanted*, as the change to journal; ``None`` if there is none.
+
+        With *only* no other one is looked at.
 
         As an expiry, it leaves them visible until ``apply_deletion``; a push from now on makes its group anew.
         """
-        found = [group for labels, group in self._groups.items() if group.committed and wanted(labels)]
+        looked_at = self._groups.values() if only is None else [self._groups.get(only)]
+        found = [
+            group for group in looked_at if group is not None and group.committed and wanted(group.labels)
+        ]
         for group in found:
             del self._groups[group.labels]
         return Deletion(received_ms, [group.id for group in found]) if found else None
@@ -725,7 +748,7 @@ class Store:
         key = source_key(definition.labels)
         source = self._sources.get(key)
         if source is None:
-            interval = self._defaults[definition.dialect].interval_seconds
+            interval = self._defaults.get(definition.dialect, NOT_SPOKEN).interval_seconds
             source = self._sources[key] = Source(key, interval, definition.created_ms)
         source.groups += 1
         source.created_ms = min(source.created_ms, definition.created_ms)

@@ -6,7 +6,13 @@ from pushgateway_bridge.dialects.dialect import PushContext, Pusher
 
 
 def push_context(
-    content_type: str, received_ms: int, pusher: Pusher | None = None, path: str = "", method: str = "POST"
+    content_type: str,
+    received_ms: int,
+    pusher: Pusher | None = None,
+    path: str = "",
+    method: str = "POST",
+    time_to_live: str = "",
 ) -> PushContext:
     """The context of a request received at *received_ms* (Unix) with the header *content_type*."""
-    return PushContext(received_ms, content_type.partition(";")[0].strip().lower(), pusher, path, method)
+    media_type = content_type.partition(";")[0].strip().lower()
+    return PushContext(received_ms, media_type, pusher, path, method, time_to_live)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from pushgateway_bridge.web.openapi import PLAIN, STRING, plain
+
+STATUSMONITOR_HEALTH: Final[Mapping[str, object]] = {
+    "kafka": "connected",
+    "redis": "connected",
+    "cache_ttl_seconds": 300,
+    "broker": "kafka",
+    "total_connections": 0,
+    "users_connected": 0,
+    "influxdb": "connected",
+}
+"""Keys that the five services of StatusMonitor answer with; there are no such parts here that could be away."""
 
 
 def health_router(ready: Callable[[], bool], clock_ms: Callable[[], int]) -> APIRouter:
@@ -38,12 +50,16 @@ def health_router(ready: Callable[[], bool], clock_ms: Callable[[], int]) -> API
         """200 while the process lives, in the form that each system's clients look at."""
         if request.headers.get("accept", "").lower().startswith("text/plain"):
             return PlainTextResponse("OK")
-        return JSONResponse({"status": "ok", "ok": True, "ts": clock_ms()})
+        return JSONResponse({"status": "ok", "ok": True, "ts": clock_ms(), **STATUSMONITOR_HEALTH})
 
     @router.head("/pt/health", include_in_schema=False)
     @router.get("/pt/health", response_class=HTMLResponse)
     async def pixeltracker_health() -> Response:
         """The text that pixelTracker's hosting platform looks for."""
         return Response("OK", headers={"Content-Type": "text/html; charset=utf-8"})
+
+    @router.get("/sm/health", include_in_schema=False)
+    async def statusmonitor_health() -> JSONResponse:
+        return JSONResponse({"status": "ok", **STATUSMONITOR_HEALTH})
 
     return router

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from pushgateway_bridge.access.token import KnownToken
-from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.dialects.dialect import Dialect, Reply
 from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import DialectCounts
@@ -51,7 +51,17 @@ NEEDED: Final = (
 """What of uvicorn's protocol class is overridden or called here."""
 
 UNUSUAL: Final = frozenset(
-    {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade", b"authorization", b"idempotency-key"}
+    {
+        *(
+            b"content-encoding",
+            b"transfer-encoding",
+            b"expect",
+            b"upgrade",
+            b"authorization",
+            b"idempotency-key",
+        ),
+        b"x-time-to-live-seconds",
+    }
 )
 """Headers whose requests take the ordinary route."""
 
@@ -75,23 +85,21 @@ class HotRoute(NamedTuple):
     status_line: bytes
     accepted: bytes
     token_header: bytes
+    methods: frozenset[bytes]
 
 
 def hot_routes(dialects: Mapping[str, Dialect], counts: Mapping[str, DialectCounts]) -> dict[bytes, HotRoute]:
-    """A route for each path of each dialect, by the path as it stands in a request line.
-
-    A dialect that words its answer anew for each push has none.
-    """
+    """A route for each path of each dialect, by the path as it stands in a request line, or how that begins."""
     return {
         path.encode(): HotRoute(
             dialect,
             counts[name],
             _status_line(dialect.accepted.status),
-            _rendered(dialect),
+            _rendered(dialect.accepted),
             dialect.token_header.encode(),
+            frozenset(method.encode() for method in dialect.methods),
         )
         for name, dialect in dialects.items()
-        if dialect.reply is None
         for path in dialect.paths
     }
 
@@ -100,8 +108,7 @@ def _status_line(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
 
 
-def _rendered(dialect: Dialect) -> bytes:
-    reply = dialect.accepted
+def _rendered(reply: Reply) -> bytes:
     return b"content-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (
         reply.content_type.encode(),
         len(reply.body),
@@ -127,6 +134,9 @@ class HotHead(NamedTuple):
     keep_alive: bool
     length: int
     token: KnownToken | None
+    path: str = ""
+    """Where the dialect's paths go on: the whole."""
+    method: str = "POST"
 
 
 class HotCycle:
@@ -138,23 +148,36 @@ class HotCycle:
         "disconnected",
         "keep_alive",
         "message_event",
+        "method",
         "more_body",
         "parsed_keep_alive",
+        "path",
+        "reply",
         "response_complete",
         "route",
         "token",
     )
 
     def __init__(
-        self, route: HotRoute, content_type: str, keep_alive: bool, token: KnownToken | None
+        self,
+        route: HotRoute,
+        content_type: str,
+        keep_alive: bool,
+        token: KnownToken | None,
+        path: str = "",
+        method: str = "POST",
     ) -> None:
         self.route = route
+        self.path = path
+        self.method = method
         self.token = token
         """What came with it, already found good; but it may have been withdrawn since."""
         self.content_type = content_type
         self.keep_alive = keep_alive
         self.parsed_keep_alive = keep_alive
         """What the request asked for; ``keep_alive`` ends when the bridge stops."""
+        self.reply: Reply | None = None
+        """The answer once it is stored, where it is not always the same."""
         self.body: bytes | bytearray = b""
         self.more_body = True
         self.disconnected = False
@@ -221,7 +244,14 @@ class HotHttpProtocol(BridgeProtocol):
             and self._may_go_hot()
             and head.length <= self.hot_gate.body_bytes[head.route.dialect.name]
         ):
-            hot = HotCycle(head.route, head.content_type, head.keep_alive and not self.stopping, head.token)
+            hot = HotCycle(
+                head.route,
+                head.content_type,
+                head.keep_alive and not self.stopping,
+                head.token,
+                head.path,
+                head.method,
+            )
             hot.body = data[end:]
             hot.more_body = False
             self.cycle = hot  # type: ignore[assignment]
@@ -244,7 +274,13 @@ class HotHttpProtocol(BridgeProtocol):
             if len(self.hot_heads) >= MAX_HEADS:
                 self.hot_heads.clear()
             self.hot_heads[head] = HotHead(
-                hot.route, hot.content_type, hot.parsed_keep_alive, length, hot.token
+                hot.route,
+                hot.content_type,
+                hot.parsed_keep_alive,
+                length,
+                hot.token,
+                hot.path,
+                hot.method,
             )
 
     def _may_go_hot(self) -> bool:
@@ -276,8 +312,9 @@ class HotHttpProtocol(BridgeProtocol):
 
     def _eligible(self) -> HotCycle | None:
         """A cycle for the request whose headers were read, if it is an ordinary push and nothing else is under way."""
-        route = self.hot_routes.get(self.url)
-        if route is None or self.parser.get_method() != b"POST":
+        route = self.hot_routes.get(self.url) or self._route_that_goes_on()
+        method = self.parser.get_method()
+        if route is None or method not in route.methods:
             return None
         if not self._may_go_hot() or self.parser.get_http_version() != "1.1":
             return None
@@ -306,7 +343,19 @@ class HotHttpProtocol(BridgeProtocol):
         elif self.hot_gate.guard.needs_token(route.dialect):
             return None
         media_type = "" if content_type is None else content_type.decode("latin-1")
-        return HotCycle(route, media_type, self.parser.should_keep_alive(), token)
+        path = self.url.decode("latin-1") if route.dialect.paths_go_on else ""
+        return HotCycle(
+            route, media_type, self.parser.should_keep_alive(), token, path, method.decode("latin-1")
+        )
+
+    def _route_that_goes_on(self) -> HotRoute | None:
+        """The route of a path that is longer than what its dialect names; ``None`` if there is none."""
+        if b"?" in self.url:
+            return None
+        for begin, route in self.hot_routes.items():
+            if route.dialect.paths_go_on and self.url.startswith(begin):
+                return route
+        return None
 
     def _token(self, route: HotRoute, value: bytes) -> KnownToken | None:
         """The good token that a header's *value* is; ``None`` if the ordinary route must look at it."""
@@ -362,8 +411,8 @@ class HotHttpProtocol(BridgeProtocol):
             client = "" if limiter is None else token_client(pusher) or self._client_key()
             if limiter is not None and (not client or limiter.wait_seconds(client)):
                 return False
-            context = push_context(hot.content_type, now_ms, pusher)
-            self.hot_ingest.begin(
+            context = push_context(hot.content_type, now_ms, pusher, hot.path, hot.method)
+            hot.reply = self.hot_ingest.begin(
                 dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
             )
         except Exception:  # noqa: BLE001 - the ordinary route meets it again, and refuses or logs it
@@ -403,10 +452,12 @@ class HotHttpProtocol(BridgeProtocol):
             self.transport.abort()
 
     def _write_answer(self, hot: HotCycle, refusal: PushRejected | None) -> None:
-        if refusal is None:
-            head, rest = hot.route.status_line + self._default_header_lines(), hot.route.accepted
-        else:
+        if refusal is not None:
             head, rest = self._refused(hot.route.dialect, refusal)
+        elif (reply := hot.reply) is not None:
+            head, rest = _status_line(reply.status) + self._default_header_lines(), _rendered(reply)
+        else:
+            head, rest = hot.route.status_line + self._default_header_lines(), hot.route.accepted
         if hot.keep_alive:
             self.transport.write(head + rest)
         else:

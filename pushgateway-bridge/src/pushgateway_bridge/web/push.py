@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from pushgateway_bridge.dialects.dialect import Dialect, Pusher, Reply
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
 from pushgateway_bridge.errors import ClientGone, PushRejected, WrongMethod
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
@@ -53,21 +53,33 @@ def push_router(
     metrics: SelfMetrics,
     clock_ms: Callable[[], int],
     gate: PushGate,
+    answered: Sequence[str] = (),
 ) -> APIRouter:
-    """A POST route for each path of *dialect*, and an answer in its own form for methods that do not push."""
+    """A route for each path of *dialect*, and an answer in its own form for methods that do not push.
+
+    *answered* are methods that another router answers on its paths.
+    """
     router = APIRouter(tags=[dialect.name])
     counts = metrics.dialects[dialect.name]
 
     async def push(request: Request) -> Response:
         """Store one push. The accepted reply means that it is on disk and survives a crash."""
         counts.pushes += 1
+        context: PushContext | None = None
         try:
             pusher = await gate.enter(request, dialect)
             encoding = request.headers.get("content-encoding", "")
             body = await read_body(
                 request, encoding, gate.body_bytes[dialect.name], dialect.max_inflated_bytes
             )
-            context = push_context(request.headers.get("content-type", ""), clock_ms(), pusher)
+            context = push_context(
+                request.headers.get("content-type", ""),
+                clock_ms(),
+                pusher,
+                request.scope["raw_path"].decode("latin-1") if dialect.paths_go_on else "",
+                request.method,
+                request.headers.get("x-time-to-live-seconds", ""),
+            )
             key = request.headers.get("idempotency-key")
             if key is not None:
                 return to_response(await once.push(dialect, body, context, key, counts))
@@ -75,6 +87,8 @@ def push_router(
         except ClientDisconnect:
             return refused(ClientGone("the client closed the connection before its body was whole"))
         except PushRejected as error:
+            if dialect.failed is not None and context is not None:
+                await ingest.note_failed(dialect, error, context)
             await ingest.pacer.pace_refusal()
             return refused(error)
 
@@ -90,18 +104,24 @@ def push_router(
             response.headers["Retry-After"] = str(error.retry_after_seconds)
         return response
 
-    for path in dialect.paths:
+    for begin in dialect.paths:
+        path = f"{begin}{{rest:path}}" if dialect.paths_go_on else begin
+        for method in dialect.methods:  # one by one, as each operation has a name of its own
+            router.add_api_route(
+                path,
+                push,
+                methods=[method],
+                status_code=dialect.accepted.status,
+                response_class=Response,
+                responses=push_responses(dialect),
+                openapi_extra=push_operation(dialect),
+            )
         router.add_api_route(
             path,
-            push,
-            methods=["POST"],
-            status_code=dialect.accepted.status,
+            wrong_method,
+            methods=[method for method in OTHER_METHODS if method not in (*dialect.methods, *answered)],
             response_class=Response,
-            responses=push_responses(dialect),
-            openapi_extra=push_operation(dialect),
-        )
-        router.add_api_route(
-            path, wrong_method, methods=list(OTHER_METHODS), response_class=Response, include_in_schema=False
+            include_in_schema=False,
         )
     return router
 
