@@ -1,0 +1,106 @@
+"""What of Monitoring Stack's server does not push: reads of its dashboard, and forgetting a host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+
+from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.dialects.statix_reads import Forgetting, read_details, read_hosts, read_rows
+from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.model.labels import make_push_group
+from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.web.guard import REFUSALS, Guard
+from pushgateway_bridge.web.push import to_response
+
+PREFIX = "/sx"
+
+
+def statix_router(
+    dialect: Dialect,
+    ingest: Ingest,
+    guard: Guard,
+    recent: Callable[[str], list[bytes]],
+    clock_ms: Callable[[], int],
+) -> APIRouter:
+    """``/data``, ``/details``, ``/hosts`` and what changes hosts, at the root and under ``/sx``. *recent* may block."""
+    router = APIRouter(tags=[dialect.name])
+    reads: dict[str, Any] = {
+        "dependencies": [Depends(guard.reader)],
+        "responses": REFUSALS,
+        "response_class": Response,
+    }
+    changes: dict[str, Any] = {
+        "dependencies": [Depends(guard.deleter)],
+        "responses": REFUSALS,
+        "response_class": Response,
+    }
+
+    async def data(hostname: str = "", timeframe: str = "") -> Response:
+        """The numbers of the newest reports, oldest first."""
+        entries = await asyncio.to_thread(recent, dialect.name)
+        reply = await asyncio.to_thread(read_rows, entries, hostname, timeframe, clock_ms() // 1000)
+        return to_response(reply)
+
+    async def hosts() -> Response:
+        """Hosts among the newest reports, and when each was last heard of."""
+        entries = await asyncio.to_thread(recent, dialect.name)
+        return to_response(await asyncio.to_thread(read_hosts, entries))
+
+    async def details(hostname: str = "") -> Response:
+        """What a host said last about itself."""
+        entries = await asyncio.to_thread(recent, dialect.name)
+        return to_response(await asyncio.to_thread(read_details, entries, hostname))
+
+    async def forget(hostname: str, *, keep_details: bool) -> Forgetting:
+        """Delete the series and entries of *hostname*."""
+        group = make_push_group(dialect.name, hostname)
+        forgetting = Forgetting(hostname, keep_details=keep_details)
+        try:
+            await ingest.delete(lambda labels: ingest.state.dialect_of(labels) == dialect.name, group)
+            await ingest.rewrite_entries(dialect.name, forgetting)
+        except PushRejected as refusal:
+            raise HTTPException(refusal.status, str(refusal), {"Retry-After": "1"}) from refusal
+        return forgetting
+
+    async def clean(hostname: str) -> JSONResponse:
+        """Delete the numbers of a host; its details stay."""
+        forgotten = await forget(hostname, keep_details=True)
+        return JSONResponse({"status": "ok", "metrics_deleted": forgotten.metrics})
+
+    async def delete(hostname: str) -> JSONResponse:
+        """Delete all there is of a host."""
+        forgotten = await forget(hostname, keep_details=False)
+        return JSONResponse({"status": "ok", "metrics": forgotten.metrics, "details": forgotten.details})
+
+    async def wrong_method(request: Request) -> Response:
+        page = "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n"
+        text = "<p>The method is not allowed for the requested URL.</p>\n"
+        headers = {"Allow": "POST, OPTIONS"}
+        body = "" if request.method == "OPTIONS" else page + text
+        return Response(body, 200 if request.method == "OPTIONS" else 405, headers, "text/html")
+
+    for prefix in ("", PREFIX):
+        shown = not prefix
+        router.add_api_route(f"{prefix}/data", data, methods=["GET"], include_in_schema=shown, **reads)
+        router.add_api_route(f"{prefix}/hosts", hosts, methods=["GET"], include_in_schema=shown, **reads)
+        router.add_api_route(f"{prefix}/details", details, methods=["GET"], include_in_schema=shown, **reads)
+        router.add_api_route(
+            f"{prefix}/hosts/{{hostname}}/clean", clean, methods=["POST"], include_in_schema=shown, **changes
+        )
+        router.add_api_route(
+            f"{prefix}/hosts/{{hostname}}", delete, methods=["DELETE"], include_in_schema=shown, **changes
+        )
+    router.add_api_route(
+        f"{PREFIX}/metrics", wrong_method, methods=["GET", "HEAD", "OPTIONS"], include_in_schema=False
+    )
+
+    @router.get(f"{PREFIX}/health", include_in_schema=False)
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    return router
