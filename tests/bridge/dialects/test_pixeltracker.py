@@ -263,7 +263,7 @@ def test_refusal_is_an_escaped_html_page(error: PushRejected, status: int, text:
 
 @pytest.mark.parametrize("rejection", REJECTIONS, ids=lambda rejection: str(rejection.reason))
 def test_every_refusal_has_a_reply(rejection: type[PushRejected]) -> None:
-    reply = DIALECT.refuse(rejection("why"))
+    reply = DIALECT.refuse(RateLimited("why", 1) if rejection is RateLimited else rejection("why"))
 
     assert reply.status == (404 if rejection is WrongMethod else rejection.status)
     assert reply.body == html_page("Error", "why")

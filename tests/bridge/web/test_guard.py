@@ -62,7 +62,11 @@ ADMINS = {
     ("DELETE", "/api/v1/tokens/{token_id}"),
     ("POST", "/-/reload"),
 }
-PUSHES = {path for dialect in DIALECTS.values() for path in dialect.paths}
+PUSHES = {
+    f"{path}{{rest:path}}" if dialect.paths_go_on else path
+    for dialect in DIALECTS.values()
+    for path in dialect.paths
+}
 
 
 class Through:

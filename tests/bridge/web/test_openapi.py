@@ -40,6 +40,8 @@ from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.app import Bridge
 from pushgateway_bridge.config import AccessConfig, Config, JournalConfig
 from pushgateway_bridge.dialects import DIALECTS
+from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.web.openapi import EXAMPLES
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.harness import Web
@@ -261,6 +263,15 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         assert isinstance(part, dict)
 
 
+def pushes_of(dialect: Dialect) -> list[tuple[str, str, str]]:
+    """Method, path in the document, and path to ask of each operation that pushes."""
+    return [
+        (method, f"{path}{{rest}}", f"{path}bGFi") if dialect.paths_go_on else (method, path, path)
+        for path in dialect.paths
+        for method in dialect.methods
+    ]
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 def test_the_example_of_a_push_is_accepted(name: str, web: Web, document: dict[str, Any]) -> None:
     dialect = DIALECTS[name]
@@ -270,11 +281,13 @@ def test_the_example_of_a_push_is_accepted(name: str, web: Web, document: dict[s
     with web.bridge.tokens.locked():
         secret = web.bridge.tokens.create("example", [Right.PUSH], instance=instance)[1]
 
-    for path in dialect.paths:
-        push = document["paths"][path]["post"]
+    told = dialect.accepted if dialect.reply is None else dialect.reply(Report(accepted=1), [])
+    pushes = pushes_of(dialect)
+    for method, shown, path in pushes:
+        push = document["paths"][shown][method.lower()]
         example = push["requestBody"]["content"][media_type]["example"]
         answer = web.request(
-            "POST",
+            method,
             path,
             content=example if isinstance(example, str) else msgspec.json.encode(example),
             headers={
@@ -282,19 +295,19 @@ def test_the_example_of_a_push_is_accepted(name: str, web: Web, document: dict[s
                 dialect.token_header: f"Bearer {secret}" if in_bearer else secret,
             },
         )
-        assert (answer.status_code, answer.content) == (dialect.accepted.status, dialect.accepted.body)
+        assert (answer.status_code, answer.content) == (told.status, told.body)
 
     counted = web.value("telemetry_events_total", dialect=name, result="accepted")
     assert counted is not None
-    assert counted >= len(dialect.paths)
+    assert counted >= len(pushes)
 
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_push_documents_the_answers_that_every_dialect_has(name: str, document: dict[str, Any]) -> None:
     dialect = DIALECTS[name]
 
-    for path in dialect.paths:
-        answers = document["paths"][path]["post"]["responses"]
+    for method, shown, _ in pushes_of(dialect):
+        answers = document["paths"][shown][method.lower()]["responses"]
         expected = {str(dialect.accepted.status), *map(str, (400, 401, 413, 415, 422, 429, 503))}
         assert expected <= set(answers)
         assert "Retry-After" in answers["429"]["headers"]
