@@ -62,7 +62,7 @@ check: install ## quick: format, lint, types, import layers, locks, unit tests
 	@$(BIN)/python -m pytest -q -m "not stack and not browser" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 test-stack: install ## the real Prometheus and Alertmanager with our two servers
-	@$(BIN)/python -m stack tools prometheus promtool alertmanager amtool docker-compose victoria-metrics
+	@$(BIN)/python -m stack tools prometheus promtool alertmanager amtool docker-compose victoria-metrics pushgateway
 	@$(BIN)/python -m pytest -q -m stack $(PYTEST_ARGS)
 
 test-browser: install ## pages in a real headless Chromium

@@ -37,13 +37,21 @@ MODES = {
     "steal": "dark-red",
 }
 
-REAL_DEVICE = 'device!~"loop.*|ram.*|zram.*|sr.*|fd.*"'
-WRITABLE_FILESYSTEM = 'fstype!~"squashfs|iso9660|udf|erofs|cramfs"'
-"""Those of instance:filesystem_utilisation:ratio; an image is full by nature."""
+REAL_DEVICE = 'device!~"all|loop.*|ram.*|zram.*|sr.*|fd.*"'
+REAL_INTERFACE = 'device!~"all|lo"'
+"""A pusher's sum over all devices is none of them: instance:disk_read:rate5m and the like have it."""
 
 COUNTED_CORES = of_host("node_cpu_seconds_total", 'cpu!="all"')
 REPORTED_CORES = of_host("host_cpu_cores", 'kind="logical"')
-CORES = f"count(count by (cpu) ({COUNTED_CORES})) or max({REPORTED_CORES})"
+MEASURED_CORES = of_host("host_cpu_core_utilization_ratio")
+CORES = f"count(count by (cpu) ({COUNTED_CORES})) or max({REPORTED_CORES}) or count({MEASURED_CORES})"
+"""As instance:load_per_core:ratio counts them."""
+
+IDLE_OF_CORE = of_host("node_cpu_seconds_total", 'cpu!="all",mode=~"idle|iowait"')
+CORE_UTILISATION = (
+    f"clamp_min(1 - sum by (cpu) (rate({IDLE_OF_CORE}[$__rate_interval])), 0)"
+    f" or max by (cpu) ({MEASURED_CORES})"
+)
 
 SAMPLE_TIME = f"timestamp({of_host('node_memory_MemTotal_bytes')})"
 
@@ -77,8 +85,11 @@ def overview() -> tuple[Stat, ...]:
     return (
         caption(
             "Machine",
-            "Name, system and architecture, as the machine gives them.",
-            now(of_host("node_uname_info"), "{{nodename}} · {{sysname}} {{release}} {{machine}}"),
+            "Name, system and architecture, as the machine gives them; of StatusMonitor the agent's name.",
+            [
+                now(of_host("node_uname_info"), "{{nodename}} · {{sysname}} {{release}} {{machine}}", "A"),
+                now(of_host("statusmonitor_agent_info"), "{{agent_name}}", "B"),
+            ],
             width=6,
         ),
         stat(
@@ -133,7 +144,7 @@ def overview() -> tuple[Stat, ...]:
 
 
 def processor() -> tuple[Graph, ...]:
-    """What the processors do, and how much waits for them."""
+    """What the processors do, how much waits for them, and what each core does."""
     return (
         graph(
             "CPU utilisation",
@@ -179,24 +190,51 @@ def processor() -> tuple[Graph, ...]:
             ),
             "cores",
         ),
+        graph(
+            "CPU by core",
+            "Share of time in which each core worked, as the host counted or measured it.",
+            "percentunit",
+            [over_time(CORE_UTILISATION, "{{cpu}}")],
+            highest=1,
+            fill=0,
+        ),
+        dashed(
+            dashed(
+                graph(
+                    "CPU frequency",
+                    "What each core runs at, or all together, between the lowest and the highest it can.",
+                    "hertz",
+                    [
+                        over_time(of_host("node_cpu_scaling_frequency_hertz"), "{{cpu}}", "A"),
+                        over_time(f"min({of_host('node_cpu_scaling_frequency_min_hertz')})", "lowest", "B"),
+                        over_time(f"max({of_host('node_cpu_scaling_frequency_max_hertz')})", "highest", "C"),
+                    ],
+                    fill=0,
+                ),
+                "lowest",
+            ),
+            "highest",
+        ),
     )
 
 
 def memory() -> tuple[Graph, ...]:
     """How much memory there is, and how much of it is left."""
     total, available = of_host("node_memory_MemTotal_bytes"), of_host("node_memory_MemAvailable_bytes")
+    swap, free_swap = of_host("node_memory_SwapTotal_bytes"), of_host("node_memory_SwapFree_bytes")
     return (
         coloured(
             filled(
                 dashed(
                     graph(
                         "Memory use",
-                        "Used is what programs cannot have: total less available.",
+                        "Used is what programs cannot have: total less available. Swap comes on top.",
                         "bytes",
                         [
                             over_time(f"{total} - {available}", "used", "A"),
                             over_time(available, "available", "B"),
                             over_time(total, "total", "C"),
+                            over_time(f"{swap} - {free_swap}", "swap used", "D"),
                         ],
                         fill=0,
                         width=16,
@@ -205,7 +243,7 @@ def memory() -> tuple[Graph, ...]:
                 ),
                 "used",
             ),
-            {"used": "blue", "available": "green"},
+            {"used": "blue", "available": "green", "swap used": "purple"},
         ),
         graph(
             "Memory utilisation",
@@ -221,26 +259,39 @@ def memory() -> tuple[Graph, ...]:
 
 def disks() -> tuple[Graph | Table, ...]:
     """How full filesystems are, and what their devices do."""
-    size = of_host("node_filesystem_size_bytes", WRITABLE_FILESYSTEM)
-    available = of_host("node_filesystem_avail_bytes", WRITABLE_FILESYSTEM)
+    utilisation = of_host("instance:filesystem_utilisation:ratio")
+    size, available = (
+        f"max by (mountpoint, device, fstype) ({of_host(metric)} and on (mountpoint) {utilisation})"
+        for metric in ("node_filesystem_size_bytes", "node_filesystem_avail_bytes")
+    )
     return (
         graph(
             "Filesystem use",
             "Share that is used of each filesystem.",
             "percentunit",
-            [
-                over_time(
-                    f"max by (mountpoint) ({of_host('instance:filesystem_utilisation:ratio')})",
-                    "{{mountpoint}}",
-                )
-            ],
+            [over_time(f"max by (mountpoint) ({utilisation})", "{{mountpoint}}")],
             highest=1,
             limits=BUSY,
             fill=0,
+            width=8,
         ),
         mirrored(
             graph(
                 "Disk throughput",
+                "Bytes read from all disks a second over 5 minutes, above; bytes written to them, below.",
+                "Bps",
+                [
+                    over_time(f"sum({of_host('instance:disk_read:rate5m')})", "read", "A"),
+                    over_time(f"sum({of_host('instance:disk_written:rate5m')})", "written", "B"),
+                ],
+                lowest=None,
+                width=8,
+            ),
+            "^written$",
+        ),
+        mirrored(
+            graph(
+                "Disk throughput by device",
                 "Bytes read from each device a second, above; bytes written to it, below.",
                 "Bps",
                 [
@@ -248,16 +299,17 @@ def disks() -> tuple[Graph | Table, ...]:
                     over_time(_rate("node_disk_written_bytes_total", REAL_DEVICE), "{{device}} written", "B"),
                 ],
                 lowest=None,
+                width=8,
             ),
             " written$",
         ),
         table(
             "Filesystems",
-            "Every filesystem that can be written: its size, the room left, and the share that is used.",
+            "Every filesystem that can fill up: its size, the room left, and the share that is used.",
             [
-                as_rows(f"max by (mountpoint, device, fstype) ({size})", "A"),
-                as_rows(f"max by (mountpoint, device, fstype) ({available})", "B"),
-                as_rows(f"max by (mountpoint) ({of_host('instance:filesystem_utilisation:ratio')})", "C"),
+                as_rows(size, "A"),
+                as_rows(available, "B"),
+                as_rows(f"max by (mountpoint) ({utilisation})", "C"),
             ],
             [
                 Column("mountpoint", "Mount point"),
@@ -278,7 +330,8 @@ def network() -> tuple[Graph, ...]:
         mirrored(
             graph(
                 "Network throughput",
-                "Bytes received a second over 5 minutes, above; bytes sent, below; loopback left out.",
+                "Bytes received a second over 5 minutes, above; bytes sent, below. Loopback is left out, but is"
+                " part of the sum that pushed hosts send.",
                 "Bps",
                 [
                     over_time(f"sum({of_host('instance:network_receive:rate5m')})", "received", "A"),
@@ -295,10 +348,10 @@ def network() -> tuple[Graph, ...]:
                 "Bps",
                 [
                     over_time(
-                        _rate("node_network_receive_bytes_total", 'device!="lo"'), "{{device}} received", "A"
+                        _rate("node_network_receive_bytes_total", REAL_INTERFACE), "{{device}} received", "A"
                     ),
                     over_time(
-                        _rate("node_network_transmit_bytes_total", 'device!="lo"'), "{{device}} sent", "B"
+                        _rate("node_network_transmit_bytes_total", REAL_INTERFACE), "{{device}} sent", "B"
                     ),
                 ],
                 lowest=None,

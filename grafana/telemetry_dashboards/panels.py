@@ -74,12 +74,11 @@ def stat(
 
 
 def caption(
-    title: str, description: str, query: Dataquery, *, width: int, missing: str = "not sent"
+    title: str, description: str, queries: Sequence[Dataquery], *, width: int, missing: str = "not sent"
 ) -> stat_builders.Panel:
-    """Text out of labels: the legend of *query* stands where a stat has its number."""
-    return stat(title, description, "none", query, width=width, missing=missing).text_mode(
-        common.BigValueTextMode.NAME
-    )
+    """Text out of labels: the legend of each query that answers stands where a stat has its number."""
+    panel = stat(title, description, "none", queries[0], width=width, missing=missing)
+    return panel.targets(list(queries)).text_mode(common.BigValueTextMode.NAME)
 
 
 def graph(

@@ -26,6 +26,9 @@ from tests.bridge.events import EVENTS
 T = TypeVar("T")
 PIXELTRACKER = DIALECTS["pixeltracker"]
 ALL_DIALECTS = {**DIALECTS, EVENTS.name: EVENTS}
+ITEM_REASONS = {
+    name: dialect.item_reasons for name, dialect in ALL_DIALECTS.items() if dialect.reply is not None
+}
 DEFAULTS = {
     name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
     for name, dialect in ALL_DIALECTS.items()
@@ -72,7 +75,7 @@ class Harness:
             on_discard=self.store.discard_reserved,
             on_fatal=self.fatal.append,
         )
-        self.metrics = SelfMetrics("test", ALL_DIALECTS)
+        self.metrics = SelfMetrics("test", ALL_DIALECTS, item_reasons=ITEM_REASONS)
         self.ingest = Ingest(self.journal, self.store, self.metrics, self.clock)
         self.journal.open()
         self.replayed = self.ingest.replay()

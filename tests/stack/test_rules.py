@@ -20,6 +20,8 @@ RULE_FILES = sorted((REPOSITORY / "prometheus/rules").glob("*.yml"))
 TEST_FILES = sorted((REPOSITORY / "prometheus/rules/tests").glob("*.yml"))
 RUNBOOKS = REPOSITORY / "docs/runbooks"
 BRIDGE_README = REPOSITORY / "pushgateway-bridge/README.md"
+DIALECT_CASES = REPOSITORY / "tests/bridge/dialects/cases"
+PUSHED_JOBS = ("pixeltracker", "statusmonitor", "statix")
 
 SEVERITIES = {"critical", "warning", "none"}
 ALWAYS_FIRING = {"Watchdog"}
@@ -182,6 +184,32 @@ def test_rule_tests_feed_only_metrics_that_the_bridge_has(path: Path) -> None:
     fed = [series["series"] for group in load(path)["tests"] for series in group.get("input_series", [])]
 
     assert unknown_metrics("\n".join(fed)) == set()
+
+
+class Form(NamedTuple):
+    """A series without what differs from host to host."""
+
+    metric: str
+    labels: frozenset[str]
+    """Their names."""
+
+
+def forms_of(job: str, text: str) -> set[Form]:
+    """Of every series of *job* that stands at the beginning of a line of *text*."""
+    found = re.findall(rf'^(\w+)\{{(.*\bjob="{job}".*)\}}', text, flags=re.MULTILINE)
+    return {Form(metric, frozenset(re.findall(r'(\w+)="', labels))) for metric, labels in found}
+
+
+@pytest.mark.parametrize("job", PUSHED_JOBS)
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
+def test_rule_tests_feed_only_what_the_dialect_of_a_pushed_host_makes(path: Path, job: str) -> None:
+    """Rules that are right about series which no agent sends would be of no use."""
+    fed = [series["series"] for group in load(path)["tests"] for series in group.get("input_series", [])]
+    made = [case.read_text(encoding="utf-8") for case in (DIALECT_CASES / job).glob("*.prom")]
+    about_sources = {form for form in forms_of(job, "\n".join(fed)) if form.metric.startswith("telemetry_")}
+
+    assert made
+    assert forms_of(job, "\n".join(fed)) - about_sources <= forms_of(job, "\n".join(made))
 
 
 @pytest.mark.parametrize("name", ALERT_NAMES)

@@ -46,8 +46,11 @@ def enabled_dialects(config: Config, dialects: Mapping[str, Dialect]) -> dict[st
 
 
 def check_access(config: Config, dialects: Mapping[str, Dialect]) -> None:
-    """Raises StartFailed if everybody could push from elsewhere and nobody said so, or a limit makes no sense."""
-    refuse_open_by_accident(config, dialects)
+    """Raises StartFailed if everybody could push from elsewhere and nobody said so, or a setting makes no sense.
+
+    *dialects* are all that are known: a disabled one may have its limits.
+    """
+    refuse_open_by_accident(config, enabled_dialects(config, dialects))
     for setting, named in (
         ("limits.rates", config.limits.rates),
         ("limits.body_bytes", config.limits.body_bytes),

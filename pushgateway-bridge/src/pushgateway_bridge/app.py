@@ -119,7 +119,8 @@ class Bridge:
         self._reloaded = config
         """As it was when it was read last."""
         self._read_config = read_config or (lambda: config)
-        self._dialects = dialects
+        self._known_dialects = dialects
+        self._dialects = dialects = enabled_dialects(config, dialects)
         self._clock = SystemClock()
         self._tasks: list[asyncio.Task[None]] = []
         self.version = importlib.metadata.version("pushgateway-bridge")
@@ -208,7 +209,7 @@ class Bridge:
         self._access_metrics.reloaded = False
         try:
             config = self._read_config()
-            check_access(config, self._dialects)
+            check_access(config, self._known_dialects)
             await asyncio.to_thread(self.tokens.load)
             if self._web_access is not None:
                 await take_over(self._web_access)
@@ -467,7 +468,7 @@ def serve(
 
     *read_config* is asked at a reload.
     """
-    check_access(config, enabled_dialects(config, dialects))
+    check_access(config, dialects)
     raise_file_limit(config.web.max_connections)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
@@ -476,7 +477,6 @@ def serve(
             Listener(opened.enter_context(bind(address, setting)), door)
             for setting, address, door in addresses_of(config)
         ]
-        dialects = enabled_dialects(config, dialects)
         web_access = open_web_access(config.web.config_file)
         if web_access is not None:
             opened.callback(web_access.close)

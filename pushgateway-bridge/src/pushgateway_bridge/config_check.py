@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pushgateway_bridge.access.tokens import Tokens
-from pushgateway_bridge.access_rules import check_access, enabled_dialects, listen_addresses
+from pushgateway_bridge.access_rules import check_access, listen_addresses
 from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.errors import StartFailed
@@ -25,10 +25,6 @@ class Finding(NamedTuple):
 
 def check(config: Config, dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
     """What a bridge with *config* would do, and what would keep it from that."""
-    try:
-        dialects = enabled_dialects(config, dialects)
-    except StartFailed as error:
-        yield Finding(str(error), problem=True)
     for look in (_listening, _web_config, _tokens, _delivery, _files):
         try:
             yield from look(config, dialects)

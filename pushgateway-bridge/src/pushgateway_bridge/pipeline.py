@@ -59,9 +59,9 @@ class Clock(Protocol):
         ...
 
 
-def check_identity(pusher: Pusher, report: Report) -> None:
+def check_identity(pusher: Pusher | None, report: Report) -> None:
     """Raises Forbidden if *report* is of another source than the token of *pusher* is bound to."""
-    if not pusher.job and not pusher.instance:
+    if pusher is None or (not pusher.job and not pusher.instance):
         return
     for one in report.groups:
         job, instance = one.group[0][1], one.group[1][1]
@@ -212,10 +212,12 @@ class Ingest:
         Returns the reply where it is not always the same. Raises PushRejected if the body cannot be read, the
         bridge is not ready, or no item of it is accepted; *done* is not called then, and nothing was counted.
         """
-        report = self.decode(dialect, body, context)
+        report = self._read(dialect, body, context)
+        check_identity(context.pusher, report)
         checked, rejected = self._checked(dialect, report)
         if rejected and not checked.groups:
             raise MalformedBody("no item was accepted")
+        self.counts[dialect.name].body_bytes += len(body)
         if rejected:
             self._count_rejected(dialect.name, rejected)
         reply = None if dialect.reply is None else dialect.reply(checked, rejected)
@@ -228,19 +230,23 @@ class Ingest:
         try:
             report = dialect.failed(error, context, self.state.holds)
             if report is not None and self.ready:
+                if context.pusher is not None:
+                    check_identity(context.pusher, report)
                 await self.store(dialect, report, context.received_ms)
         except PushRejected:
             pass  # it is another's group, say; the pusher is told of the first refusal
 
     def decode(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
+        report = self._read(dialect, body, context)
+        self.counts[dialect.name].body_bytes += len(body)
+        check_identity(context.pusher, report)
+        return report
+
+    def _read(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
-        report = dialect.decode(body, context)
-        self.counts[dialect.name].body_bytes += len(body)
-        if context.pusher is not None:
-            check_identity(context.pusher, report)
-        return report
+        return dialect.decode(body, context)
 
     def _checked(self, dialect: Dialect, report: Report) -> tuple[Report, Sequence[Rejection]]:
         """*report* without items that contradict the state, and all items that are refused.

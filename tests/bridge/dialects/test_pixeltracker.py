@@ -17,6 +17,7 @@ from pushgateway_bridge.errors import (
     MalformedBody,
     NotReady,
     PushRejected,
+    RateLimited,
     WrongMethod,
 )
 from pushgateway_bridge.model.labels import LabelSet

@@ -50,6 +50,7 @@ OPEN_ROUTES = {
     ("GET", "/-/ready"),
     ("GET", "/health"),
     ("GET", "/pt/health"),
+    ("GET", "/sm/health"),
     ("GET", "/dashboard/assets/{name}"),
     ("GET", "/api/v1/openapi.json"),
 }

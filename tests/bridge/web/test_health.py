@@ -6,6 +6,17 @@ import pytest
 
 from tests.bridge.web.harness import Web
 
+STATUSMONITOR = {
+    "kafka": "connected",
+    "redis": "connected",
+    "cache_ttl_seconds": 300,
+    "broker": "kafka",
+    "total_connections": 0,
+    "users_connected": 0,
+    "influxdb": "connected",
+}
+"""What the agents of one system look for."""
+
 
 def test_bridge_that_takes_pushes_is_healthy_and_ready(web: Web) -> None:
     healthy, ready = web.get("/-/healthy"), web.get("/-/ready")
@@ -47,7 +58,7 @@ def test_health_is_json_with_what_each_systems_clients_look_at(web: Web, accept:
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     document = response.json()
     assert before <= document.pop("ts") <= time.time_ns() // 1_000_000
-    assert document == {"status": "ok", "ok": True}
+    assert document == {"status": "ok", "ok": True, **STATUSMONITOR}
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "text/plain; charset=utf-8", "Text/Plain, */*;q=0.1"])

@@ -29,7 +29,7 @@ from pushgateway_bridge.errors import (
 )
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.model.labels import PushGroup
-from pushgateway_bridge.model.report import GroupReport, Replaces, Report, Shape
+from pushgateway_bridge.model.report import BESIDE_OTHERS, GroupReport, Replaces, Report, Shape
 
 PROTOBUF: Final = "application/vnd.google.protobuf"
 TIME_TO_LIVE_HEADER: Final = "x-time-to-live-seconds"
@@ -97,7 +97,7 @@ def failure_report(group: PushGroup, received_ms: int, *, held: bool) -> Report:
         _FAILED if held else _FAILED_FIRST,
         [seconds] if held else [seconds, 0.0],
         series_class=SeriesClass.HELD,
-        time_to_live_seconds=math.inf,
+        time_to_live_seconds=BESIDE_OTHERS,
     )
     return Report((failed,))
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from pushgateway_bridge.dialects.masking import mask_text
 from pushgateway_bridge.dialects.samples_body import Item, ItemRefused, shortened
 from pushgateway_bridge.model.family import Family, MetricType, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, PushGroup, make_label_set, make_push_group
@@ -18,6 +19,8 @@ LONGEST_POINT_SECONDS: Final = 240.0
 """Longest time to live of a point sample; what is to stay longer is held."""
 KEEP: Final = "keep"
 MAX_UNIT_CHARACTERS: Final = 64
+MAX_SHOWN_CHARACTERS: Final = 300
+"""Of what was sent, looked at for a message."""
 
 TYPES: Final[Mapping[str, MetricType]] = {"counter": "counter", "gauge": "gauge", "unknown": "unknown"}
 """What a single number can be."""
@@ -211,4 +214,5 @@ def _make_place(job: str, instance: str, time_to_live: float | None) -> Place:
 
 
 def _shown(name: str) -> str:
-    return ascii(shortened(name, 60))
+    # A reply may be kept to be repeated, and addresses shall not stand in the journal.
+    return ascii(shortened(mask_text(name[:MAX_SHOWN_CHARACTERS]), 60))

@@ -98,7 +98,10 @@ class Forgetting:
         """1 if there were some."""
 
     def __call__(self, entry: bytes) -> bytes | None:
-        named = _named.decode(entry)
+        try:
+            named = _named.decode(entry)
+        except msgspec.MsgspecError:
+            return entry  # whose it is cannot be told; and the journal's writer must not end over it
         if named.hostname != self._hostname:
             return entry
         self.metrics += not named.cleaned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,10 @@ Shape = tuple[tuple[Family, LabelSet], ...]
 Most pushers send the same series at every push. A dialect that gives them the same object each time saves all
 later stages the work of finding each series again; an equal one is as right.
 """
+
+
+BESIDE_OTHERS: Final = -1.0
+"""The time to live of series that go when nothing else of their push group is left."""
 
 
 class Replaces(enum.IntEnum):
@@ -60,7 +65,7 @@ class GroupReport(msgspec.Struct, frozen=True, gc=False):
     class says."""
     replaces: Replaces = Replaces.NOTHING
     initial: Shape = ()
-    """Series that are made with 0 if the group has them not; nothing replaces them."""
+    """Series that are made with 0 if the group has them not; nothing replaces them, and they stay BESIDE_OTHERS."""
 
 
 class Report(msgspec.Struct, frozen=True, gc=False):

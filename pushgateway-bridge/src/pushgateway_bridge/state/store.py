@@ -25,7 +25,7 @@ from pushgateway_bridge.model.change import (
 from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
 from pushgateway_bridge.model.histogram import observe
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
-from pushgateway_bridge.model.report import GroupReport, Replaces
+from pushgateway_bridge.model.report import BESIDE_OTHERS, GroupReport, Replaces
 from pushgateway_bridge.model.text import render_labels
 from pushgateway_bridge.model.timestamps import MAX_AHEAD_MS
 from pushgateway_bridge.state.block import Block, FamilyBlocks, row_of, set_row
@@ -302,7 +302,7 @@ class Store:
                     self._family(family),
                     labels,
                     series_class,
-                    report.time_to_live_seconds or 0.0,
+                    BESIDE_OTHERS,
                 )
                 made.append(self._add_series(group, one))
         return made
@@ -370,6 +370,7 @@ class Store:
             known.placed
             and group.committed
             and not counters
+            and not change.definitions
             and not change.replaced
             and (waiting is None or (waiting.known is known and waiting.timestamp_ms <= change.timestamp_ms))
         ):
@@ -520,11 +521,14 @@ class Store:
             if group.source.pending_reports != group.source.reports:
                 continue  # a push of it is queued: it is no time to call it silent
             self.settle(group)
-            if group.source.seen < forgotten:
+            if group.source.seen < forgotten and not _outlasts(group, now):
                 groups.append(group.id)
             elif ids := self._unlink_expired(group, now):
-                series.append((group.id, ids))
-                group.known = None
+                if _hold_on_to_others(group):
+                    groups.append(group.id)
+                else:
+                    series.append((group.id, ids))
+                    group.known = None
         for group_id in groups:
             del self._groups[self._groups_by_id[group_id].labels]
         return Expiry(received_ms, series, groups) if series or groups else None
@@ -533,12 +537,14 @@ class Store:
         time_to_live = group.source.time_to_live_seconds
         # A series of a quiet source is looked at again when the source itself may be forgotten.
         group.check_at = group.source.seen + SOURCE_RETENTION_SECONDS
+        if group.check_at < now:
+            group.check_at = math.inf  # only what stays by itself is left of it
         ids = []
         for name, one in list(group.series.items()):
             seconds = one.time_to_live_seconds
             if not seconds and one.series_class is SeriesClass.POINT:
                 seconds = time_to_live
-            if not seconds or one.block is None:
+            if seconds <= 0 or one.block is None:
                 continue
             if one.stamp.seen + seconds <= now:
                 ids.append(one.id)
@@ -862,6 +868,21 @@ def _pushed_alike(group: Group, report: GroupReport, dialect: str) -> bool:
         and known.replaces >= report.replaces
         and known.time_to_live_seconds == report.time_to_live_seconds
         and not (report.increments or report.observations or report.distinct)
+    )
+
+
+def _outlasts(group: Group, now: float) -> bool:
+    """Whether *group* has a series that stays by its own time to live, though its source is silent for long."""
+    return any(
+        one.time_to_live_seconds > 0 and one.stamp.seen + one.time_to_live_seconds > now
+        for one in group.series.values()
+    )
+
+
+def _hold_on_to_others(group: Group) -> bool:
+    """Whether *group* has nothing left but series that stay only beside others."""
+    return bool(group.series) and all(
+        one.time_to_live_seconds == BESIDE_OTHERS for one in group.series.values()
     )
 
 

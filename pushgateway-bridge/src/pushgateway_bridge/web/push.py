@@ -94,7 +94,12 @@ def push_router(
 
     async def wrong_method(request: Request) -> Response:
         counts.pushes += 1
-        return refused(WrongMethod(f"Cannot {request.method} {request.scope['path']}"))
+        path = request.scope["path"]
+        response = refused(WrongMethod(f"Cannot {request.method} {path}"))
+        if response.status_code == 405:
+            shared = ("GET", "HEAD", *dialect.methods, "OPTIONS") if path == "/metrics" else dialect.methods
+            response.headers["Allow"] = ", ".join((*shared, *answered))
+        return response
 
     def refused(error: PushRejected) -> Response:
         counts.rejected[error.reason] += 1

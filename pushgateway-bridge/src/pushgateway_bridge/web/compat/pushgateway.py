@@ -10,16 +10,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from pushgateway_bridge.dialects.dialect import Dialect
-from pushgateway_bridge.dialects.pushgateway_outline import PUSH_FAILURE_TIME, PUSH_TIME
+from pushgateway_bridge.dialects.pushgateway_outline import PUSH_FAILURE_TIME, PUSH_TIME, go_number
 from pushgateway_bridge.dialects.pushgateway_path import grouping_key
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.report import GroupReport, Report
-from pushgateway_bridge.model.text import LINE_NAME, format_value
+from pushgateway_bridge.model.text import LINE_NAME
 from pushgateway_bridge.model.timestamps import format_iso8601_ms
 from pushgateway_bridge.pipeline import Ingest, check_identity
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.state.series import Group
-from pushgateway_bridge.web.guard import REFUSALS
+from pushgateway_bridge.web.openapi import DENIED, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import PushGate, to_response
 
 TYPES: Final = {"unknown": "UNTYPED"}
@@ -64,7 +64,11 @@ def pushgateway_router(
             include_in_schema=False,
         )
 
-    reads: dict[str, Any] = {"dependencies": [Depends(gate.guard.reader)], "responses": REFUSALS}
+    reads: dict[str, Any] = {
+        "dependencies": [Depends(gate.guard.reader)],
+        "responses": {**DENIED, **STARTING},
+        "openapi_extra": TOKEN_OR_NOTHING,
+    }
 
     @router.get("/api/v1/metrics", **reads)
     async def metrics() -> JSONResponse:
@@ -105,8 +109,8 @@ def shown(group: Group) -> dict[str, Any]:
         document[name] = {
             "time_stamp": format_iso8601_ms(round(pushed * 1000)),
             "type": kind,
-            "help": help_text,
-            "metrics": _metrics(name, kind, lines, labels),
+            **({"help": help_text} if help_text else {}),
+            "metrics": _metrics(name, kind, lines, dict(group.labels)),
         }
     return document
 
@@ -118,25 +122,34 @@ def _time(families: dict[str, list[tuple[str, dict[str, str], float]]], name: st
 def _metrics(
     name: str, kind: str, lines: list[tuple[str, dict[str, str], float]], group: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """The metrics of a family; the lines of a histogram or summary together."""
+    """The metrics of a family; the lines of a histogram or summary together.
+
+    An empty instance of the *group* is shown, as Pushgateway does, unless a metric was pushed with one.
+    """
     if kind not in ("HISTOGRAM", "SUMMARY"):
-        return [{"labels": {**labels, **group}, "value": go_value(value)} for _, labels, value in lines]
+        return [{"labels": {**group, **labels}, "value": go_value(value)} for _, labels, value in lines]
     bound, parts = ("le", "buckets") if kind == "HISTOGRAM" else ("quantile", "quantiles")
     metrics: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for line, labels, value in lines:
         own = {label: text for label, text in labels.items() if label != bound}
         metric = metrics.setdefault(
-            tuple(own.items()), {"labels": {**own, **group}, parts: {}, "count": "0", "sum": "0"}
+            tuple(own.items()), {"labels": {**group, **own}, parts: {}, "count": "0", "sum": "0"}
         )
         if bound in labels:
-            metric[parts][labels[bound]] = go_value(value)
+            metric[parts][labels[bound]] = go_count(value) if bound == "le" else go_value(value)
         else:
-            metric[line.removeprefix(f"{name}_")] = go_value(value)
+            part = line.removeprefix(f"{name}_")
+            metric[part] = go_count(value) if part == "count" else go_value(value)
     return list(metrics.values())
 
 
 def go_value(value: float) -> str:
-    """*value* as Go's encoder writes it: integers without a point."""
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    return format_value(value)
+    """*value* as Go's fmt prints a float64."""
+    if math.isnan(value):
+        return "NaN"
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else go_number(value)
+
+
+def go_count(value: float) -> str:
+    """A count as Go's fmt prints a uint64: never with an exponent."""
+    return str(int(value)) if math.isfinite(value) and value == int(value) else go_value(value)

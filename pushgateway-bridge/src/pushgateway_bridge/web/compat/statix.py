@@ -6,18 +6,35 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response, Security
 from fastapi.responses import JSONResponse
+from starlette.convertors import Convertor, register_url_convertor
 
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.statix_reads import Forgetting, read_details, read_hosts, read_rows
-from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.errors import PushRejected, WrongMethod
 from pushgateway_bridge.model.labels import make_push_group
 from pushgateway_bridge.pipeline import Ingest
-from pushgateway_bridge.web.guard import REFUSALS, Guard
+from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.openapi import BEARER, DENIED, JSON, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import to_response
 
 PREFIX = "/sx"
+
+
+class AnyText(Convertor[str]):
+    """Of a path, any text: a host's name may have slashes and line breaks."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", AnyText())
 
 
 def statix_router(
@@ -29,14 +46,22 @@ def statix_router(
 ) -> APIRouter:
     """``/data``, ``/details``, ``/hosts`` and what changes hosts, at the root and under ``/sx``. *recent* may block."""
     router = APIRouter(tags=[dialect.name])
+    answered: dict[str, Any] = {"content": {JSON: {"schema": {}}}}
     reads: dict[str, Any] = {
         "dependencies": [Depends(guard.reader)],
-        "responses": REFUSALS,
+        "responses": {
+            200: {"description": "What is kept.", **answered},
+            400: {"description": "The query is wrong.", **answered},
+            404: {"description": "The host is not known.", **answered},
+            **DENIED,
+            **STARTING,
+        },
         "response_class": Response,
+        "openapi_extra": TOKEN_OR_NOTHING,
     }
     changes: dict[str, Any] = {
-        "dependencies": [Depends(guard.deleter)],
-        "responses": REFUSALS,
+        "dependencies": [Depends(guard.deleter), Security(BEARER)],
+        "responses": {200: {"description": "How much was deleted.", **answered}, **DENIED, **STARTING},
         "response_class": Response,
     }
 
@@ -78,11 +103,13 @@ def statix_router(
         return JSONResponse({"status": "ok", "metrics": forgotten.metrics, "details": forgotten.details})
 
     async def wrong_method(request: Request) -> Response:
-        page = "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n"
-        text = "<p>The method is not allowed for the requested URL.</p>\n"
-        headers = {"Allow": "POST, OPTIONS"}
-        body = "" if request.method == "OPTIONS" else page + text
-        return Response(body, 200 if request.method == "OPTIONS" else 405, headers, "text/html")
+        response = to_response(dialect.refuse(WrongMethod(f"Cannot {request.method} {request.url.path}")))
+        response.headers["Allow"] = "POST, OPTIONS"
+        return response
+
+    async def options(request: Request) -> Response:
+        allowed = "POST, OPTIONS" if request.url.path.startswith(PREFIX) else "GET, HEAD, POST, OPTIONS"
+        return Response(headers={"Allow": allowed, "Content-Type": "text/html; charset=utf-8"})
 
     for prefix in ("", PREFIX):
         shown = not prefix
@@ -90,14 +117,21 @@ def statix_router(
         router.add_api_route(f"{prefix}/hosts", hosts, methods=["GET"], include_in_schema=shown, **reads)
         router.add_api_route(f"{prefix}/details", details, methods=["GET"], include_in_schema=shown, **reads)
         router.add_api_route(
-            f"{prefix}/hosts/{{hostname}}/clean", clean, methods=["POST"], include_in_schema=shown, **changes
+            f"{prefix}/hosts/{{hostname:text}}/clean",
+            clean,
+            methods=["POST"],
+            include_in_schema=shown,
+            **changes,
         )
         router.add_api_route(
-            f"{prefix}/hosts/{{hostname}}", delete, methods=["DELETE"], include_in_schema=shown, **changes
+            f"{prefix}/hosts/{{hostname:text}}",
+            delete,
+            methods=["DELETE"],
+            include_in_schema=shown,
+            **changes,
         )
-    router.add_api_route(
-        f"{PREFIX}/metrics", wrong_method, methods=["GET", "HEAD", "OPTIONS"], include_in_schema=False
-    )
+        router.add_api_route(f"{prefix}/metrics", options, methods=["OPTIONS"], include_in_schema=False)
+    router.add_api_route(f"{PREFIX}/metrics", wrong_method, methods=["GET", "HEAD"], include_in_schema=False)
 
     @router.get(f"{PREFIX}/health", include_in_schema=False)
     async def health() -> JSONResponse:

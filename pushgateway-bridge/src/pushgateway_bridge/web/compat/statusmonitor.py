@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
@@ -19,7 +19,7 @@ from pushgateway_bridge.dialects.dialect import Dialect, Pusher
 from pushgateway_bridge.errors import ClientGone, PushRejected, WrongToken
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.door import Door
-from pushgateway_bridge.web.guard import Guard, door_of
+from pushgateway_bridge.web.guard import Guard, door_of, visitor_of
 from pushgateway_bridge.web.openapi import problem
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,14 @@ def statusmonitor_router(dialect: Dialect, guard: Guard) -> APIRouter:
     )
     for prefix in PREFIXES:
         for method, path, answer in routes:
+            # Before the path is looked at: who may not ask is not told what is wrong with a number.
+            dependencies = [] if answer == agents.validate else [Depends(agents.owner)]
             router.add_api_route(
-                f"{prefix}/agents{path}", answer, methods=[method], include_in_schema=not prefix
+                f"{prefix}/agents{path}",
+                answer,
+                methods=[method],
+                include_in_schema=not prefix,
+                dependencies=dependencies,
             )
     return router
 
@@ -66,8 +72,11 @@ class Agents:
         self._guard = guard
         self._tokens = guard.tokens
 
+    async def owner(self, request: Request) -> None:
+        """Lets through who may administer; ``visitor_of`` then says who it is."""
+        request.state.visitor = await self._owner(request)
+
     async def _owner(self, request: Request) -> Pusher:
-        """Who asks. Raises HTTPException."""
         if door_of(request) is Door.OWNER:
             return Pusher(0, "owner")
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -80,9 +89,9 @@ class Agents:
         except PushRejected as error:
             raise HTTPException(error.status, str(error)) from error
 
-    async def _agent(self, request: Request, number: int) -> Token:
+    def _agent(self, request: Request, number: int) -> Token:
         """The agent with this number, if it is one that whoever asks made. Raises HTTPException."""
-        who = await self._owner(request)
+        who = visitor_of(request)
         try:
             token = self._tokens.get(number)
         except NoSuchToken as error:
@@ -93,7 +102,7 @@ class Agents:
 
     async def create(self, request: Request) -> JSONResponse:
         """A new agent with its token, which must be used within five minutes."""
-        who = await self._owner(request)
+        who = visitor_of(request)
         name = await _read_name(request)
         try:
             token, secret = await asyncio.to_thread(
@@ -111,7 +120,7 @@ class Agents:
 
     async def list_all(self, request: Request) -> JSONResponse:
         """Agents that were not deleted, without their tokens."""
-        who = await self._owner(request)
+        who = visitor_of(request)
         found = [
             token
             for token in self._tokens.list()
@@ -121,12 +130,12 @@ class Agents:
 
     async def one(self, request: Request, number: int) -> JSONResponse:
         """One agent, also a deleted one."""
-        token = await self._agent(request, number)
+        token = self._agent(request, number)
         return JSONResponse({**listed(token), "token_expires_at": expiry(token)})
 
     async def delete(self, request: Request, number: int) -> JSONResponse:
         """Delete an agent: its token is void."""
-        token = await self._agent(request, number)
+        token = self._agent(request, number)
         try:
             await asyncio.to_thread(self._tokens.revoke, token.id)
         except OSError as error:
@@ -135,7 +144,7 @@ class Agents:
 
     async def regenerate(self, request: Request, number: int) -> JSONResponse:
         """A new token for an agent; the old one is void."""
-        token = await self._agent(request, number)
+        token = self._agent(request, number)
         try:
             token, secret = await asyncio.to_thread(self._tokens.rotate, token.id)
         except (NoSuchToken, TokenRevoked) as error:
