@@ -64,6 +64,59 @@ MARKED: Final[Mapping[str, list[Sent]]] = {
     "pushgateway": [
         Sent("/metrics/job/backup", f"# HELP b {BODY_MARK}\nb 1\n".encode(), {"Content-Type": "text/plain"}),
     ],
+    "statix": [
+        Sent(
+            "/metrics",
+            as_json(
+                {
+                    "hostname": "host-77",
+                    "cpu": 1,
+                    "ram": 2,
+                    "disk": 3,
+                    "timestamp": 1,
+                    "note": EVERYTHING,
+                    "details": {
+                        "system": {"platform": EVERYTHING, "os": EVERYTHING},
+                        "network": {
+                            "primary_interface": {
+                                "name": "eth0",
+                                "ipv4": ADDRESSES["IPv4"],
+                                "netmask": ADDRESSES["IPv4"],
+                                "mac": ADDRESSES["MAC"],
+                            }
+                        },
+                        EVERYTHING: EVERYTHING,
+                    },
+                }
+            ),
+            JSON,
+        ),
+    ],
+    "statusmonitor": [
+        Sent(
+            "/ingest",
+            as_json(
+                {
+                    "timestamp": 1,
+                    "note": EVERYTHING,
+                    "disk": {
+                        "partitions": [
+                            {
+                                "device": ADDRESSES["IPv4"],
+                                "mountpoint": "/" + ADDRESSES["e-mail"],
+                                "fstype": BODY_MARK,
+                                "total": 9,
+                                "used": 1,
+                                "free": 8,
+                                "percent": 1,
+                            }
+                        ]
+                    },
+                }
+            ),
+            JSON,
+        ),
+    ],
     "samples": [
         Sent(
             "/api/v1/samples", as_json([{"name": "room", "value": 1}, {"name": EVERYTHING, "value": 1}]), JSON

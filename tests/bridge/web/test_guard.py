@@ -51,6 +51,9 @@ OPEN_ROUTES = {
     ("GET", "/health"),
     ("GET", "/pt/health"),
     ("GET", "/sm/health"),
+    ("GET", "/sx/health"),
+    ("GET", "/sx/metrics"),  # where one only pushes: always 405
+    *(("POST", f"{prefix}/agents/validate-token") for prefix in ("", "/sm", "/api/auth")),
     ("GET", "/dashboard/assets/{name}"),
     ("GET", "/api/v1/openapi.json"),
 }
@@ -62,6 +65,26 @@ ADMINS = {
     ("POST", "/api/v1/tokens/{token_id}/rotate"),
     ("DELETE", "/api/v1/tokens/{token_id}"),
     ("POST", "/-/reload"),
+}
+AGENTS = {
+    (method, f"{prefix}/agents{path}")
+    for prefix in ("", "/sm", "/api/auth")
+    for method, path in (
+        ("POST", ""),
+        ("GET", ""),
+        ("GET", "/{number}"),
+        ("DELETE", "/{number}"),
+        ("POST", "/{number}/regenerate-token"),
+    )
+}
+"""An administrator's too; their answers are StatusMonitor's."""
+DELETERS = {
+    route
+    for prefix in ("", "/sx")
+    for route in (
+        ("POST", f"{prefix}/hosts/{{hostname:text}}/clean"),
+        ("DELETE", f"{prefix}/hosts/{{hostname:text}}"),
+    )
 }
 PUSHES = {
     f"{path}{{rest:path}}" if dialect.paths_go_on else path
@@ -99,7 +122,7 @@ def routes_of(web: Web) -> list[tuple[str, str]]:
 def ask(web: Web, method: str, path: str, secret: str = "", **options: Any) -> httpx2.Response:
     if secret:
         options["headers"] = {"authorization": f"Bearer {secret}"}
-    return web.request(method, re.sub(r"{\w+}", "7", path), **options)
+    return web.request(method, re.sub(r"{\w+(:\w+)?}", "7", path), **options)
 
 
 @pytest.fixture
@@ -119,7 +142,7 @@ def reads_of(web: Web) -> list[str]:
     return [
         path
         for method, path in routes_of(web)
-        if method == "GET" and ("GET", path) not in OPEN_ROUTES | ADMINS
+        if method == "GET" and ("GET", path) not in OPEN_ROUTES | ADMINS | AGENTS
     ]
 
 
@@ -128,8 +151,21 @@ def test_no_route_is_forgotten(web: Web) -> None:
     routes = set(routes_of(web))
     others = {(method, path) for method, path in routes if path not in PUSHES or method == "GET"}
 
-    assert routes >= OPEN_ROUTES | ADMINS
-    assert {method for method, _ in others - OPEN_ROUTES - ADMINS} == {"GET"}
+    assert routes >= OPEN_ROUTES | ADMINS | AGENTS | DELETERS
+    assert {method for method, _ in others - OPEN_ROUTES - ADMINS - AGENTS - DELETERS} == {"GET"}
+
+
+def test_only_administrators_see_agents(closed: Web) -> None:
+    for method, path in sorted(AGENTS):
+        assert ask(closed, method, path).status_code == 401, path
+        assert ask(closed, method, path, made(closed, Right.READ, Right.PUSH)).status_code == 403, path
+
+
+def test_only_who_may_delete_forgets_hosts(closed: Web) -> None:
+    for method, path in sorted(DELETERS):
+        assert ask(closed, method, path).status_code == 401, path
+        assert ask(closed, method, path, made(closed, Right.READ, Right.PUSH)).status_code == 403, path
+        assert ask(closed, method, path, made(closed, Right.DELETE)).status_code == 200, path
 
 
 def test_what_is_open_stays_open(closed: Web) -> None:

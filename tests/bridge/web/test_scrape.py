@@ -128,10 +128,6 @@ def test_head_has_the_headers_and_no_body(web: Web) -> None:
     assert response.headers["content-type"] == TEXT
 
 
-def test_metrics_take_no_pushes(web: Web) -> None:
-    assert web.request("POST", "/metrics", content=b"{}").status_code == 405
-
-
 def test_scrape_before_the_replay_is_refused(starting_web: Web) -> None:
     """Half a state would look to Prometheus like a counter that started anew."""
     response = starting_web.get("/metrics")
