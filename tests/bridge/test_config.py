@@ -103,6 +103,7 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "limits.body_bytes": ("{pixeltracker: 12}", {"pixeltracker": 12}),
         "limits.rates": ("{pixeltracker: 5/s}", {"pixeltracker": "5/s"}),
         "limits.max_label_value_bytes": ("120", 120),
+        "limits.max_nesting": ("12", 12),
         "log.level": ("debug", "debug"),
         "web.hot_routes": ("false", False),
         "dialects.disabled": ("[samples, pushgateway]", ("samples", "pushgateway")),

@@ -39,7 +39,7 @@ from pushgateway_bridge.access_rules import (
 )
 from pushgateway_bridge.config import Config, Delivery, access_directory, remotes_of, split_address
 from pushgateway_bridge.dialects import DIALECTS
-from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.dialects.dialect import Dialect, PushLimits
 from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.journal.frames import FrameLimits, RemoteLimits
@@ -68,7 +68,7 @@ from pushgateway_bridge.web.pages import landing_router, viewer_router
 from pushgateway_bridge.web.paths import AnswerHeaders, LenientPaths
 from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
 from pushgateway_bridge.web.protocol import BridgeProtocol, ConnectionLimits
-from pushgateway_bridge.web.push import PushGate, push_router
+from pushgateway_bridge.web.push import PushGate, PushSizes, push_router
 from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter, parse_networks, parse_rate
 from pushgateway_bridge.web.reload import Reloaded, reload_router
 from pushgateway_bridge.web.scrape import scrape_router
@@ -165,7 +165,7 @@ class Bridge:
             self.tokens, lambda: self.journal.secret, self._clock.now_ms, config.access.session_seconds
         )
         self.guard = Guard(self.tokens, sessions, access_rules(config), web_access)
-        self.gate = PushGate(self.guard, ClientAddresses(()), {}, {})
+        self.gate = PushGate(self.guard, ClientAddresses(()), {}, {}, PushSizes())
         self._apply(config)
         names = [remote.name for remote in self.remotes]
         self.shipper = ShipperProcess(names, self._shipper_setup, self.ingest.move_cursor) if names else None
@@ -196,6 +196,8 @@ class Bridge:
                 for name, dialect in self._dialects.items()
             }
         )
+        self.gate.sizes.inflated_bytes = config.limits.inflated_bytes
+        self.gate.sizes.limits = PushLimits(config.limits.max_items, config.limits.max_nesting)
         BridgeProtocol.limits = ConnectionLimits(
             config.web.max_connections,
             self._config.web.idle_timeout_seconds,

@@ -23,6 +23,7 @@ DEFAULT_REMOTE: Final = "prometheus"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10 * 365 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,8 +94,14 @@ class DialectsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
 class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one push, one source and all together may bring."""
 
-    body_bytes: dict[str, Count] = {}
+    body_bytes: dict[str, Bytes] = {}
     """Dialect → how long a body may be, where that shall not be what its clients expect."""
+    inflated_bytes: Bytes = 32 * 1024**2
+    """How long a compressed body of samples, pushgateway or a mapping may be when it is inflated."""
+    max_items: Count = 10_000
+    """Items of one push."""
+    max_nesting: Annotated[int, msgspec.Meta(ge=1, le=64)] = 32
+    """How deep the JSON of a push may be nested."""
     rates: dict[str, str] = {}
     """Dialect → how often a client may push, such as 600/m; without an entry there is no limit."""
     max_series: Count = 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,16 @@ class Pusher(msgspec.Struct, frozen=True, gc=False):
     """The source that this token is bound to; empty if it may push for any."""
 
 
+class PushLimits(msgspec.Struct, frozen=True, gc=False):
+    """How large a push may be in other ways than its bytes; a decoder refuses what is larger."""
+
+    max_items: int = 10_000
+    max_nesting: int = 32
+
+
+DEFAULT_LIMITS: Final = PushLimits()
+
+
 class PushContext(msgspec.Struct, frozen=True, gc=False):
     """What a dialect may know of a request besides its body."""
 
@@ -39,6 +50,7 @@ class PushContext(msgspec.Struct, frozen=True, gc=False):
     method: str = "POST"
     time_to_live: str = ""
     """The header X-Time-To-Live-Seconds as sent."""
+    limits: PushLimits = DEFAULT_LIMITS
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -17,11 +17,11 @@ _OPENING: Final = b"{["
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
 
-def read_json(body: bytes) -> object:
-    """The value in *body*. Raises MalformedBody if it is no JSON, no UTF-8, or nested deeper than 32."""
+def read_json(body: bytes, max_nesting: int = MAX_NESTING) -> object:
+    """The value in *body*. Raises MalformedBody if it is no JSON, no UTF-8, or nested deeper than *max_nesting*."""
     # Only a body with that many brackets can be that deep, so nearly none is looked through.
-    if body.count(b"{") + body.count(b"[") > MAX_NESTING and _too_deep(body):
-        raise MalformedBody(f"the JSON is nested deeper than {MAX_NESTING}")
+    if body.count(b"{") + body.count(b"[") > max_nesting and _too_deep(body, max_nesting):
+        raise MalformedBody(f"the JSON is nested deeper than {max_nesting}")
     try:
         return _decoder.decode(body)
     except UnicodeDecodeError as error:
@@ -30,11 +30,11 @@ def read_json(body: bytes) -> object:
         raise MalformedBody(str(error)) from error
 
 
-def _too_deep(body: bytes) -> bool:
-    """Whether brackets outside strings nest deeper than MAX_NESTING."""
+def _too_deep(body: bytes, max_nesting: int) -> bool:
+    """Whether brackets outside strings nest deeper than *max_nesting*."""
     depth = 0
     for bracket in _STRING.sub(b"", body).translate(None, _NO_BRACKETS):
         depth += 1 if bracket in _OPENING else -1
-        if depth > MAX_NESTING:
+        if depth > max_nesting:
             return True
     return False

@@ -181,7 +181,7 @@ def _first(new: object, old: object) -> float | None:
 
 
 def _read_anything(body: bytes, context: PushContext) -> Report:
-    document = read_json(body)
+    document = read_json(body, context.limits.max_nesting)
     if isinstance(document, list):
         numbered: Document = {str(i): item for i, item in enumerate(document)}
         return Report(skipped=1, entry=masked_entry(numbered, context.received_ms))

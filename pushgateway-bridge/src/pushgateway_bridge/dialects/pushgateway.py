@@ -60,9 +60,9 @@ def decode(body: bytes, context: PushContext) -> Report:
     key = parse_path(context.path)
     time_to_live = parse_time_to_live(context.time_to_live) if context.time_to_live else math.inf
     if context.content_type == PROTOBUF:
-        outline, values = _outlines.protobuf(body, key.names)
+        outline, values = _outlines.protobuf(body, key.names, context.limits.max_items)
     else:  # whatever else it is called: curl's default is a form
-        outline, values = _outlines.text(body, key.names)
+        outline, values = _outlines.text(body, key.names, context.limits.max_items)
     group = GroupReport(
         key.group,
         outline.shape,

@@ -11,7 +11,7 @@ import re
 import struct
 from typing import Final, NamedTuple
 
-from pushgateway_bridge.dialects.pushgateway_outline import Outline, make_outline
+from pushgateway_bridge.dialects.pushgateway_outline import MAX_SAMPLES, Outline, make_outline
 from pushgateway_bridge.dialects.pushgateway_protobuf import read_protobuf
 from pushgateway_bridge.dialects.pushgateway_text import read_text
 from pushgateway_bridge.errors import MalformedBody
@@ -43,7 +43,9 @@ class Outlines:
         self._bytes = 0
         self._known: dict[object, _Known] = {}
 
-    def text(self, body: bytes, names: frozenset[str]) -> tuple[Outline, list[float]]:
+    def text(
+        self, body: bytes, names: frozenset[str], max_samples: int = MAX_SAMPLES
+    ) -> tuple[Outline, list[float]]:
         """Outline and values of a body in the text format, for a grouping key that decides the labels *names*.
 
         Raises MalformedBody.
@@ -54,7 +56,7 @@ class Outlines:
             line = body.count(b"\n", 0, error.start) + 1
             raise MalformedBody(f"text format parsing error in line {line}: invalid UTF-8") from error
         if len(text) > MAX_KEPT_BODY:
-            families, values = read_text(text)
+            families, values = read_text(text, max_samples)
             return make_outline(families, len(values), names), values
         pieces = _NUMBERS.split(text)
         numbers = pieces[1::2]
@@ -64,7 +66,7 @@ class Outlines:
             read = _read_numbers(numbers, known)
             if read is not None:
                 return known.outline, read
-        families, values = read_text(text)
+        families, values = read_text(text, max_samples)
         outline = make_outline(families, len(values), names)
         in_comments = tuple((place, numbers[place]) for place in _comments(pieces[::2]))
         # Each sample has one number, which ends its line: unless it is written in another way than those found.
@@ -72,7 +74,9 @@ class Outlines:
             self._keep(key, _Known(outline, in_comments, len(body)))
         return outline, values
 
-    def protobuf(self, body: bytes, names: frozenset[str]) -> tuple[Outline, list[float]]:
+    def protobuf(
+        self, body: bytes, names: frozenset[str], max_samples: int = MAX_SAMPLES
+    ) -> tuple[Outline, list[float]]:
         """The same of a body of length-delimited MetricFamily messages."""
         pieces = _DOUBLES.split(body) if len(body) <= MAX_KEPT_BODY else [body]
         key = (names, tuple(pieces[1::3]), *pieces[::3])
@@ -83,7 +87,7 @@ class Outlines:
             if not math.isfinite(sum(values)):
                 values = [math.nan if math.isnan(value) else value for value in values]
             return known.outline, values
-        families, values, offsets = read_protobuf(body)
+        families, values, offsets = read_protobuf(body, max_samples)
         outline = make_outline(families, len(values), names)
         if doubles and offsets == [match.start(2) for match in _DOUBLES.finditer(body)]:
             self._keep(key, _Known(outline, size=len(body)))

@@ -47,12 +47,14 @@ _Span = tuple[int, int]
 """Where a message begins and ends in the body."""
 
 
-def read_protobuf(body: bytes) -> tuple[list[ReadFamily], list[float], list[int]]:
+def read_protobuf(
+    body: bytes, max_samples: int = MAX_SAMPLES
+) -> tuple[list[ReadFamily], list[float], list[int]]:
     """The families in *body*, the values of their metrics in order, and where each one stands as a double.
 
     A count stands nowhere as such. Of two families of one name the last counts. Raises MalformedBody.
     """
-    reader = _Reader(body)
+    reader = _Reader(body, max_samples)
     families: dict[str, ReadFamily] = {}
     at = 0
     while at < len(body):
@@ -72,13 +74,14 @@ def read_protobuf(body: bytes) -> tuple[list[ReadFamily], list[float], list[int]
 class _Reader:
     """Reads messages out of one body; what it gives are places in ``values``."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, max_samples: int) -> None:
+        self._max_samples = max_samples
         self.values: list[float] = []
         self.offsets: list[int] = []
         self.timed = False
         self._body = body
         self._fields_left = MAX_FIELDS
-        self._metrics_left = MAX_SAMPLES
+        self._metrics_left = max_samples
 
     def count_field(self) -> None:
         """Raises MalformedBody if there are too many."""
@@ -144,7 +147,7 @@ class _Reader:
         family = ReadFamily(name, type_, help_)
         self._metrics_left -= len(metrics)
         if self._metrics_left < 0:
-            raise _too_many()
+            raise _too_many(self._max_samples)
         family.metrics = [self._metric(span, name, type_) for span in metrics]
         return family
 
@@ -231,8 +234,8 @@ class _Reader:
         return 0.0 if place == NOTHING else self.values[place]
 
     def _keep(self, value: float, offset: int = -1) -> int:
-        if len(self.values) >= MAX_SAMPLES:
-            raise _too_many()
+        if len(self.values) >= self._max_samples:
+            raise _too_many(self._max_samples)
         self.values.append(value)
         self.offsets.append(offset)
         return len(self.values) - 1
@@ -248,5 +251,5 @@ class _Reader:
             raise MalformedBody(f"{what} is no UTF-8") from None
 
 
-def _too_many() -> MalformedBody:
-    return MalformedBody(f"more than {MAX_SAMPLES} samples in one push")
+def _too_many(max_samples: int) -> MalformedBody:
+    return MalformedBody(f"more than {max_samples} samples in one push")

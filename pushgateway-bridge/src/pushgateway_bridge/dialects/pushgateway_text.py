@@ -52,14 +52,14 @@ class _BadLine(Exception):
     """What is wrong with a line."""
 
 
-def read_text(text: str) -> tuple[list[ReadFamily], list[float]]:
+def read_text(text: str, max_samples: int = MAX_SAMPLES) -> tuple[list[ReadFamily], list[float]]:
     """The families in *text*, and the value of each sample in order. Raises MalformedBody.
 
     A line must end with a line feed: what follows the last one may be the beginning of something longer.
     """
     if text.count("\n") > MAX_LINES:
         raise MalformedBody(f"more than {MAX_LINES} lines in one push")
-    reader = _Reader()
+    reader = _Reader(max_samples)
     *lines, rest = text.split("\n")
     number = 1
     try:
@@ -78,7 +78,8 @@ def read_text(text: str) -> tuple[list[ReadFamily], list[float]]:
 class _Reader:
     """Families so far, by name; lines change them in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_samples: int) -> None:
+        self._max_samples = max_samples
         self.families: dict[str, ReadFamily] = {}
         self.values: list[float] = []
         self.timed = False
@@ -181,8 +182,8 @@ class _Reader:
         family, suffix = self._family(name)
         if family.type is None:
             family.type = "unknown"
-        if len(self.values) >= MAX_SAMPLES:
-            raise _BadLine(f"more than {MAX_SAMPLES} samples in one push")
+        if len(self.values) >= self._max_samples:
+            raise _BadLine(f"more than {self._max_samples} samples in one push")
         bound_label = {"histogram": "le", "summary": "quantile"}.get(family.type, "")
         bound = math.nan
         labels: dict[str, str] = {}

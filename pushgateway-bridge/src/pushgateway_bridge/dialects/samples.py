@@ -120,7 +120,9 @@ class _Decoder:
 
     def decode(self, body: bytes, context: PushContext) -> Report:
         """Every item of *body* that makes sense. Raises MalformedBody and ItemLimit, which refuse the whole push."""
-        numbered, rejected = read_items(body, context.content_type, self._max_items)
+        numbered, rejected = read_items(
+            body, context.content_type, self._max_items or context.limits.max_items
+        )
         job, instance = _identity(context)
         find = self._finder.find
         buckets = _Buckets(context.received_ms)

@@ -46,7 +46,8 @@ _labels_decoder = msgspec.json.Decoder(dict[str, str | int | float | bool] | Non
 class SampleLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How much one push and one item of it may hold."""
 
-    max_items: int = 10_000
+    max_items: int = 0
+    """0: as ``PushContext.limits`` says."""
     max_labels: int = 40
     max_label_value_bytes: int = 1024
     max_name_characters: int = 256

@@ -14,7 +14,7 @@ import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.dialects.host_families import CPU_UTILIZATION, MEMORY_USED_RATIO
-from pushgateway_bridge.dialects.json_body import MAX_NESTING, read_json
+from pushgateway_bridge.dialects.json_body import read_json
 from pushgateway_bridge.dialects.psutil_host import (
     UNSET,
     DiskIo,
@@ -104,7 +104,7 @@ def decode(body: bytes, context: PushContext) -> Report:
     ):
         raise MalformedBody("Invalid JSON payload")
     # With fewer brackets than that it cannot be nested too deeply.
-    if body.count(b"{") + body.count(b"[") <= MAX_NESTING:
+    if body.count(b"{") + body.count(b"[") <= context.limits.max_nesting:
         try:
             if not body.isascii():
                 body.decode()  # the decoder does not look into fields that it does not know
@@ -113,7 +113,9 @@ def decode(body: bytes, context: PushContext) -> Report:
             pass
         else:
             return _report_of(push, context.received_ms, len(body) <= MAX_SHOWN_BYTES)
-    return _report_of_document(_read(body), context.received_ms, len(body) <= MAX_SHOWN_BYTES)
+    return _report_of_document(
+        _read(body, context.limits.max_nesting), context.received_ms, len(body) <= MAX_SHOWN_BYTES
+    )
 
 
 def _report_of(push: _Push, received_ms: int, shown: bool) -> Report:
@@ -175,10 +177,10 @@ def _finished(found: Readings, entry: Entry, timestamp_ms: int | None) -> Report
     return Report((group,), accepted=1, skipped_values=found.skipped, entry=encode_entry(entry))
 
 
-def _read(body: bytes) -> Document:
+def _read(body: bytes, max_nesting: int) -> Document:
     """The object in *body*, with all fields that must be there."""
     try:
-        document = read_json(body)
+        document = read_json(body, max_nesting)
     except MalformedBody as error:
         raise MalformedBody("Invalid JSON payload") from error
     if not isinstance(document, dict) or not document:

@@ -22,7 +22,7 @@ from pushgateway_bridge.dialects.host_families import (
     MEMORY_TOTAL,
     MEMORY_USED_RATIO,
 )
-from pushgateway_bridge.dialects.json_body import MAX_NESTING, read_json
+from pushgateway_bridge.dialects.json_body import read_json
 from pushgateway_bridge.dialects.psutil_host import (
     DISK_IO_SERIES,
     LOGICAL_CORES,
@@ -127,7 +127,7 @@ def decode(body: bytes, context: PushContext) -> Report:
     Raises MalformedBody, with the words that these agents know, for anything else.
     """
     assert context.pusher is not None, "token_need is ALWAYS"
-    sample, skipped = _read(body)
+    sample, skipped = _read(body, context.limits.max_nesting)
     agent = _agent(context.pusher)
     found = Readings(skipped)
     if sample.cpu is not None:
@@ -148,10 +148,10 @@ def decode(body: bytes, context: PushContext) -> Report:
     return Report((group,), accepted=1, skipped_values=found.skipped)
 
 
-def _read(body: bytes) -> tuple[_Sample, int]:
+def _read(body: bytes, max_nesting: int) -> tuple[_Sample, int]:
     """What *body* says, and how many values were left out because they do not fit."""
     # With fewer brackets than that it cannot be nested too deeply.
-    if body.count(b"{") + body.count(b"[") <= MAX_NESTING:
+    if body.count(b"{") + body.count(b"[") <= max_nesting:
         try:
             if not body.isascii():
                 body.decode()  # the decoder does not look into fields that it does not know
@@ -163,7 +163,7 @@ def _read(body: bytes) -> tuple[_Sample, int]:
                 raise MalformedBody("Missing required fields")
             return sample, 0
     try:
-        document = read_json(body)
+        document = read_json(body, max_nesting)
     except MalformedBody as error:
         raise MalformedBody("Invalid JSON") from error
     if not isinstance(document, dict | list):

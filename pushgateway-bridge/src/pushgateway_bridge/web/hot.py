@@ -411,7 +411,9 @@ class HotHttpProtocol(BridgeProtocol):
             client = "" if limiter is None else token_client(pusher) or self._client_key()
             if limiter is not None and (not client or limiter.wait_seconds(client)):
                 return False
-            context = push_context(hot.content_type, now_ms, pusher, hot.path, hot.method)
+            context = push_context(
+                hot.content_type, now_ms, pusher, hot.path, hot.method, limits=gate.sizes.limits
+            )
             hot.reply = self.hot_ingest.begin(
                 dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
             )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
+from pushgateway_bridge.dialects.dialect import DEFAULT_LIMITS, Dialect, PushContext, Pusher, Reply
 from pushgateway_bridge.errors import ClientGone, PushRejected, WrongMethod
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
@@ -22,6 +22,16 @@ from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
 
 
+class PushSizes:
+    """How large a push may be in other ways than the bytes that are sent."""
+
+    __slots__ = ("inflated_bytes", "limits")
+
+    def __init__(self) -> None:
+        self.inflated_bytes = 32 * 1024**2
+        self.limits = DEFAULT_LIMITS
+
+
 class PushGate(NamedTuple):
     """What a push passes before its body is read."""
 
@@ -31,6 +41,8 @@ class PushGate(NamedTuple):
     """Dialect → how often its clients may push; changed in place by a reload, as the next."""
     body_bytes: dict[str, int]
     """Dialect → how long a body may be."""
+    sizes: PushSizes
+    """Of all dialects; changed in place."""
 
     async def enter(self, request: Request, dialect: Dialect) -> Pusher | None:
         """Who pushes. Raises MissingToken, WrongToken, Forbidden or RateLimited."""
@@ -69,9 +81,8 @@ def push_router(
         try:
             pusher = await gate.enter(request, dialect)
             encoding = request.headers.get("content-encoding", "")
-            body = await read_body(
-                request, encoding, gate.body_bytes[dialect.name], dialect.max_inflated_bytes
-            )
+            inflated_bytes = gate.sizes.inflated_bytes if dialect.max_inflated_bytes else 0
+            body = await read_body(request, encoding, gate.body_bytes[dialect.name], inflated_bytes)
             context = push_context(
                 request.headers.get("content-type", ""),
                 clock_ms(),
@@ -79,6 +90,7 @@ def push_router(
                 request.scope["raw_path"].decode("latin-1") if dialect.paths_go_on else "",
                 request.method,
                 request.headers.get("x-time-to-live-seconds", ""),
+                gate.sizes.limits,
             )
             key = request.headers.get("idempotency-key")
             if key is not None:
