@@ -75,7 +75,17 @@ def check_identity(pusher: Pusher | None, report: Report) -> None:
 class _PushEntry(Entry):
     """A push on its way through the journal into the store."""
 
-    __slots__ = ("_counts", "_done", "_ingest", "_received_ms", "_replaced", "_report", "_reserved")
+    __slots__ = (
+        "_counts",
+        "_dialect",
+        "_done",
+        "_ingest",
+        "_received_ms",
+        "_rejected",
+        "_replaced",
+        "_report",
+        "_reserved",
+    )
 
     def __init__(
         self,
@@ -87,6 +97,7 @@ class _PushEntry(Entry):
         replaced: int,
         done: Done,
         extra: Extra | None,
+        rejected: Sequence[Rejection],
     ) -> None:
         self.record = encode_change(Push(received_ms, [one.change for one in reserved])) if reserved else None
         self.samples = sum([one.known.points for one in reserved])
@@ -99,6 +110,8 @@ class _PushEntry(Entry):
         self._received_ms = received_ms
         self._replaced = replaced
         self._done = done
+        self._dialect = dialect
+        self._rejected = rejected
 
     def committed(self, position: int) -> None:
         ingest, counts, report = self._ingest, self._counts, self._report
@@ -109,6 +122,8 @@ class _PushEntry(Entry):
         counts.skipped += report.skipped
         counts.values_skipped += report.skipped_values
         counts.timestamps_replaced += self._replaced
+        if self._rejected:
+            ingest.count_rejected(self._dialect, self._rejected)
         ingest.pacer.answer(self._reserved[0].group.source if self._reserved else None, self._done)
 
     def failed(self, refusal: PushRejected) -> None:
@@ -197,12 +212,11 @@ class Ingest:
 
         checked, rejected = self._checked(dialect, report)
         reply = dialect.accepted if dialect.reply is None else dialect.reply(checked, rejected)
-        if rejected:
-            self._count_rejected(dialect.name, rejected)
         if rejected and not checked.groups:
+            self.count_rejected(dialect.name, rejected)
             return reply
         receipt = None if receipt_of is None else receipt_of(reply)
-        self._journal.append(self._entry(dialect, checked, received_ms, done, receipt))
+        self._journal.append(self._entry(dialect, checked, received_ms, done, rejected, receipt))
         await outcome
         return reply
 
@@ -218,10 +232,8 @@ class Ingest:
         if rejected and not checked.groups:
             raise MalformedBody("no item was accepted")
         self.counts[dialect.name].body_bytes += len(body)
-        if rejected:
-            self._count_rejected(dialect.name, rejected)
         reply = None if dialect.reply is None else dialect.reply(checked, rejected)
-        self._journal.append(self._entry(dialect, checked, context.received_ms, done))
+        self._journal.append(self._entry(dialect, checked, context.received_ms, done, rejected))
         return reply
 
     async def note_failed(self, dialect: Dialect, error: PushRejected, context: PushContext) -> None:
@@ -311,13 +323,19 @@ class Ingest:
             items=tuple(group.items[number] for number in kept),
         )
 
-    def _count_rejected(self, dialect: str, rejected: Sequence[Rejection]) -> None:
+    def count_rejected(self, dialect: str, rejected: Sequence[Rejection]) -> None:
         items = self.counts[dialect].items_rejected
         for one in rejected:
             items[one.reason] += 1
 
     def _entry(
-        self, dialect: Dialect, report: Report, received_ms: int, done: Done, receipt: Receipt | None = None
+        self,
+        dialect: Dialect,
+        report: Report,
+        received_ms: int,
+        done: Done,
+        rejected: Sequence[Rejection],
+        receipt: Receipt | None = None,
     ) -> Entry:
         """A *report* that was checked as what the journal is to write, and what follows when it has."""
         store = self.state
@@ -337,7 +355,7 @@ class Ingest:
         if families or receipt is not None:
             store.new_families = []
             extra = Extra(families=families, receipt=receipt)
-        return _PushEntry(self, dialect.name, report, reserved, received_ms, replaced, done, extra)
+        return _PushEntry(self, dialect.name, report, reserved, received_ms, replaced, done, extra, rejected)
 
     def applied(self, position: int) -> None:
         """Everything up to *position* is in the store."""
