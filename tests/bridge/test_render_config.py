@@ -293,3 +293,21 @@ def test_output_that_is_a_folder_is_refused_and_nothing_is_left(tmp_path: Path) 
         write_atomically(tmp_path / "out.yml", "new", 0o600)
 
     assert [path.name for path in tmp_path.iterdir()] == ["out.yml"]
+
+
+def test_a_setting_may_have_the_name_that_another_system_has_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (tmp_path / "secret").write_text("p\n")
+    lookup = settings_lookup({"SMTP_TO": "a@b", "SMTP_PASS_FILE": str(tmp_path / "secret")}, None)
+
+    assert (lookup("ALERT_EMAIL"), lookup("SMTP_PASSWORD")) == ("a@b", "p")
+    assert "alias name=SMTP_TO setting=ALERT_EMAIL" in caplog.text
+    assert "alias name=SMTP_PASS setting=SMTP_PASSWORD" in caplog.text
+
+
+def test_our_own_name_wins_over_another_systems() -> None:
+    lookup = settings_lookup({"SMTP_TO": "theirs", "ALERT_EMAIL": "ours"}, None)
+
+    assert lookup("ALERT_EMAIL") == "ours"

@@ -197,6 +197,7 @@ def render_config_command(template: Path, output: Path, env_file: Path | None, m
         raise click.BadParameter(
             f"expected an octal number such as 0600, got {mode!r}", param_hint="--mode"
         ) from error
+    logs.configure("info")
     try:
         document = render_config.read_text(template, f"--template {template}")
         text = render_config.render(document, render_config.settings_lookup(os.environ, env_file))

@@ -21,6 +21,7 @@ from pushgateway_bridge.config import (
     setting_default,
     setting_names,
 )
+from pushgateway_bridge.render_config import ALIASES as RENDERED_ALIASES
 
 HEAD: Final = """# Configuration of the push bridge
 
@@ -116,4 +117,9 @@ def _aliases() -> Iterator[str]:
     yield "| Name | Setting | Meaning |\n|---|---|---|"
     for name, alias in ALIASES.items():
         yield f"| `{name}` | `{alias.setting}` | {alias.meaning} |"
+    yield ""
+    yield "`render-config` knows them for settings of `.env`:\n"
+    yield "| Name | Setting |\n|---|---|"
+    for setting, name in RENDERED_ALIASES.items():
+        yield f"| `{name}` | `{setting}` |"
     yield ""

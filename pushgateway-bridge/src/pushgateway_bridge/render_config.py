@@ -7,6 +7,7 @@ receiver has just the ways to notify that were configured, and the file loads wi
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -18,12 +19,17 @@ import yaml
 
 from pushgateway_bridge.errors import StartFailed
 
+logger = logging.getLogger(__name__)
+
 PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 NUMBER_OR_BOOLEAN: Final = re.compile(r"0|-?[1-9][0-9]{0,17}|true|false")
 """Settings that are no text in YAML. A number with a leading zero or with more digits is a password or the like."""
 
 Lookup = Callable[[str], str | None]
+
+ALIASES: Final[Mapping[str, str]] = {"SMTP_PASSWORD": "SMTP_PASS", "ALERT_EMAIL": "SMTP_TO"}
+"""Settings → what other systems call them. Ours win."""
 
 
 class _Missing(Exception):
@@ -88,13 +94,19 @@ def settings_lookup(environment: Mapping[str, str], env_file: Path | None) -> Lo
     """Where a placeholder's value comes from. Raises StartFailed if a named file cannot be read."""
     lines = {} if env_file is None or not env_file.is_file() else read_env_file(env_file)
 
-    def lookup(name: str) -> str | None:
+    def lookup_one(name: str) -> str | None:
         if value := environment.get(name) or lines.get(name):
             return value
         file = f"{name}_FILE"
         if secret := environment.get(file) or lines.get(file):
             return read_text(Path(secret), f"{file} {secret}").rstrip("\r\n")
         return None
+
+    def lookup(name: str) -> str | None:
+        value = lookup_one(name)
+        if value is None and name in ALIASES and (value := lookup_one(ALIASES[name])) is not None:
+            logger.info("alias name=%s setting=%s", ALIASES[name], name)
+        return value
 
     return lookup
 
