@@ -35,7 +35,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <main class="narrow">
 <h1>Log in</h1>
 <p>Reading here needs a token with the right <code>read</code>. Whoever runs the bridge makes one with
-<code>pushgateway-bridge token create --right read</code>.</p>
+<code>pushgateway-bridge token create --name me --right read</code>.</p>
 {problem}<form method="post" action="/login">
 <input type="hidden" name="next" value="{following}">
 <label for="token">Token</label>
