@@ -170,7 +170,8 @@ def test_every_answer_is_documented(
         def ask(case: schemathesis.Case[Any]) -> None:
             answer = case.call(bridge.base_url, session, timeout=TIMEOUT_SECONDS)
             case.validate_response(answer, checks=CHECKS)
-            told[answer.status_code] += 1
+            if not case.path.endswith("/ingest"):  # an agent's token stands in a header of its own
+                told[answer.status_code] += 1
 
         for found in bridge.schema.get_all_operations():
             assert isinstance(found, Ok)

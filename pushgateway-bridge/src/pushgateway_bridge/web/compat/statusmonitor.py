@@ -20,13 +20,27 @@ from pushgateway_bridge.errors import ClientGone, PushRejected, WrongToken
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.door import Door
 from pushgateway_bridge.web.guard import Guard, door_of, visitor_of
-from pushgateway_bridge.web.openapi import problem
+from pushgateway_bridge.web.openapi import Responses, problem
 
 logger = logging.getLogger(__name__)
 
 PREFIXES: Final = ("", "/sm", "/api/auth")
 MAX_BODY_BYTES: Final = 4096
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+
+
+NEW_AGENT_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARACTERS}},
+            }
+        }
+    },
+}
 
 
 class NewAgent(msgspec.Struct):
@@ -50,6 +64,19 @@ def statusmonitor_router(dialect: Dialect, guard: Guard) -> APIRouter:
         ("DELETE", "/{number}", agents.delete),
         ("POST", "/{number}/regenerate-token", agents.regenerate),
     )
+    unwritten: Responses = {503: problem("The tokens could not be written; nothing changed.")}
+    missing: Responses = {404: problem("The token made no such agent."), **unwritten}
+    made: Responses = {
+        400: problem("The body is cut off or does not inflate."),
+        413: problem(f"The body is larger than {MAX_BODY_BYTES} bytes."),
+        415: problem("The body has a content coding that nothing here inflates."),
+        422: {
+            "description": "The body has no name, or one that is too long.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **unwritten,
+    }
+    nothing_more: Responses = {}
     for prefix in PREFIXES:
         for method, path, answer in routes:
             # Before the path is looked at: who may not ask is not told what is wrong with a number.
@@ -60,6 +87,8 @@ def statusmonitor_router(dialect: Dialect, guard: Guard) -> APIRouter:
                 methods=[method],
                 include_in_schema=not prefix,
                 dependencies=dependencies,
+                responses=made if answer == agents.create else missing if "{" in path else nothing_more,
+                openapi_extra={"requestBody": NEW_AGENT_BODY} if answer == agents.create else None,
             )
     return router
 
