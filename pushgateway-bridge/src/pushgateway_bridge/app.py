@@ -330,6 +330,7 @@ class Bridge:
         if self.ingest.ready:
             self.ingest.ready = False
             await self.ingest.drain()
+            self.ingest.pacer.answer_all()
             await self.ingest.checkpoint()
             self._save_last_used()
 

@@ -242,8 +242,7 @@ class Ingest:
         try:
             report = dialect.failed(error, context, self.state.holds)
             if report is not None and self.ready:
-                if context.pusher is not None:
-                    check_identity(context.pusher, report)
+                check_identity(context.pusher, report)
                 await self.store(dialect, report, context.received_ms)
         except PushRejected:
             pass  # it is another's group, say; the pusher is told of the first refusal
@@ -265,6 +264,8 @@ class Ingest:
 
         Raises PushRejected if the dialect takes a push whole or not at all.
         """
+        if len(report.groups) == 1 and self.state.is_alike(report.groups[0], dialect.name):
+            return report, report.rejected
         check = PushCheck()
         if dialect.reply is None:
             for one in report.groups:
@@ -540,9 +541,8 @@ class Ingest:
     # Stop
 
     async def drain(self) -> None:
-        """Wait until everything queued is on disk or refused, and answered."""
+        """Wait until everything queued is on disk or refused."""
         try:
             await self._write()
         except PushRejected as refusal:
             logger.warning("queued pushes refused reason=%s", refusal.reason)
-        self.pacer.answer_all()

@@ -131,6 +131,11 @@ class Store:
 
     # What a push will change
 
+    def is_alike(self, report: GroupReport, dialect: str) -> bool:
+        """Whether *report* sets what its group's last one did, so that it can contradict nothing."""
+        group = self._groups.get(report.group)
+        return group is not None and _pushed_alike(group, report, dialect)
+
     def check(self, report: GroupReport, dialect: str, push: PushCheck) -> None:
         """Raises a PushRejected if *report* contradicts what is held, or there is no room for it.
 
