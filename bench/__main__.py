@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from bench import machine, report
-from bench.bridge.comparison import PARTS, compare
+from bench.bridge.comparison import PARTS, WITH_PUSHGATEWAY, compare
 from bench.bridge.rounds import Noise, Settings
 from bench.generator import LoadFailed
 from bench.servers import ServerFailed
@@ -86,13 +86,14 @@ def bridge(
             )
             described, load_before, noise = machine.describe(Path(folder)), os.getloadavg(), Noise()
             noise.look()
-            rows = compare(settings, noise, parts or tuple(PARTS))
+            chosen = parts or tuple(PARTS)
+            rows = compare(settings, noise, chosen)
     except (StackError, ServerFailed, LoadFailed) as error:
         click.echo(f"no table: {error}", err=True)
         sys.exit(3)
     conditions = report.Conditions(
         machine=described,
-        peer=f"{tools.version(program).partition(' (')[0]}, {PEER_MODES}",
+        peer=_peer(program) if WITH_PUSHGATEWAY.intersection(chosen) else "",
         rounds=settings.rounds,
         seconds=settings.seconds,
         connections=connections,
@@ -110,6 +111,11 @@ def bridge(
         table = f"Measured on {now:%Y-%m-%d}.\n\n{text}"
         document.write_text(replace_between(document.read_text(), mark, table))
     sys.exit(1 if failed(rows) else 0)
+
+
+def _peer(program: Path) -> str:
+    """Version and mode of Pushgateway."""
+    return f"{tools.version(program).partition(' (')[0]}, {PEER_MODES}"
 
 
 if __name__ == "__main__":

@@ -1,29 +1,14 @@
-"""One typical push of each dialect, in variants whose numbers differ as those of an agent's reports do. Pure."""
+"""One typical push of each dialect that speaks of hosts, by host, seed of its values and time. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import NamedTuple
 
-from bench.pushes import host_name, pixeltracker_json, ten_gauges_text, value
-from pushgateway_bridge.dialects import pixeltracker, pushgateway, samples, statix, statusmonitor
-from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
-
-NOW = 1_769_932_800  # seeds are seconds after it, and samples may be 60 s ahead at most
+from bench.pushes import value
 
 
-class Typical(NamedTuple):
-    """What is decoded."""
-
-    name: str
-    dialect: Dialect
-    context: PushContext
-    body: Callable[[int], bytes]
-    """Seed of its values → body."""
-
-
-def _json(document: object) -> bytes:
+def as_json(document: object) -> bytes:
+    """*document* without blanks, as most clients send it."""
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -41,11 +26,11 @@ def _partition(seed: int, mountpoint: str) -> dict[str, object]:
     }
 
 
-def statusmonitor_headless(seed: int) -> bytes:
+def statusmonitor_headless(host: str, seed: int, now: float) -> bytes:  # noqa: ARG001 - the token is the host
     """A host with two cores and one filesystem."""
-    return _json(
+    return as_json(
         {
-            "timestamp": NOW + seed + 0.25,
+            "timestamp": now + 0.25,
             "cpu": {
                 "usage_percent": value(seed, 1),
                 "per_core_usage": [value(seed, 2), value(seed, 3)],
@@ -82,16 +67,16 @@ def statusmonitor_headless(seed: int) -> bytes:
     )
 
 
-def statix_details(seed: int) -> bytes:
+def statix_details(host: str, seed: int, now: float) -> bytes:
     """A host that sends what its stats service knows."""
     total = 4_000_000_000
-    return _json(
+    return as_json(
         {
-            "hostname": host_name(7),
+            "hostname": host,
             "cpu": value(seed, 1),
             "ram": value(seed, 2),
             "disk": value(seed, 3),
-            "timestamp": NOW + seed,
+            "timestamp": int(now),
             "disk_read": value(seed, 4),
             "disk_write": value(seed, 5),
             "details": {
@@ -140,7 +125,7 @@ def statix_details(seed: int) -> bytes:
                     "human": "1d 2h 5m",
                 },
                 "system": {
-                    "hostname": host_name(7),
+                    "hostname": host,
                     "os": "Linux",
                     "os_release": "6.6",
                     "os_version": "#1",
@@ -153,47 +138,18 @@ def statix_details(seed: int) -> bytes:
     )
 
 
-def ten_samples(seed: int) -> bytes:
+def ten_samples(host: str, seed: int, now: float) -> bytes:
     """Ten sensors of one room."""
-    return _json(
+    return as_json(
         [
             {
                 "name": "room_temperature_celsius",
                 "value": value(seed, sensor),
-                "labels": {"job": "house", "instance": "cellar", "sensor": f"s{sensor}"},
-                "timestamp": NOW + seed,
+                "labels": {"job": "house", "instance": host, "sensor": f"s{sensor}"},
+                "timestamp": now,
                 "type": "gauge",
                 "help": "Temperature of the air.",
             }
             for sensor in range(10)
         ]
     )
-
-
-_RECEIVED_MS = (NOW + 60) * 1000
-_JSON = PushContext(_RECEIVED_MS, "application/json")
-
-TYPICAL = (
-    Typical(
-        "pixeltracker",
-        pixeltracker.DIALECT,
-        _JSON,
-        lambda seed: pixeltracker_json(host_name(7), seed, NOW + seed),
-    ),
-    Typical(
-        "statusmonitor, headless agent",
-        statusmonitor.DIALECT,
-        PushContext(_RECEIVED_MS, "application/json", Pusher(12, "nas", job="statusmonitor", instance="12")),
-        statusmonitor_headless,
-    ),
-    Typical("statix with details", statix.DIALECT, _JSON, statix_details),
-    Typical(
-        "pushgateway, ten gauges as text",
-        pushgateway.DIALECT,
-        PushContext(
-            _RECEIVED_MS, "text/plain", path=f"/metrics/job/backup/instance/{host_name(7)}", method="PUT"
-        ),
-        lambda seed: ten_gauges_text(host_name(7), seed, NOW),
-    ),
-    Typical("samples, ten items", samples.DIALECT, _JSON, ten_samples),
-)

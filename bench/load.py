@@ -19,7 +19,8 @@ import uvloop
 
 from bench import procfs
 from bench.http1 import ACCEPTED, parse_answer
-from bench.pushes import KINDS, VARIANTS, shares
+from bench.kinds import KINDS
+from bench.pushes import VARIANTS, refreshed, shares
 from bench.summary import percentile
 
 ADDRESS = "127.0.0.1"
@@ -45,6 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     max_requests: int = 2_000_000
     pause_seconds: float = 0.0
     """Between an answer and the connection's next push: agents that report now and then. 0: none."""
+    tokens: tuple[str, ...] = ()
+    """One a group, where its pushes need one."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,9 +201,10 @@ class Meter:
         return seconds, server, own, machine
 
 
-def requests_of(share: tuple[bytes, ...], *, once: bool) -> Iterator[bytes]:
-    """*share* again and again, or its first variant once."""
-    return iter(share[: len(share) // VARIANTS]) if once else itertools.cycle(share)
+def requests_of(share: tuple[bytes, ...], *, once: bool, fresh_at: float | None = None) -> Iterator[bytes]:
+    """*share* again and again, or its first variant once; with fresh numbers if *fresh_at* is now."""
+    endless = itertools.cycle(share) if fresh_at is None else refreshed(share, fresh_at)
+    return itertools.islice(endless, len(share) // VARIANTS) if once else endless
 
 
 async def run_plan(plan: Plan) -> Result:
@@ -208,8 +212,9 @@ async def run_plan(plan: Plan) -> Result:
     loop = asyncio.get_running_loop()
     run = Run(plan.connections, plan.max_requests)
     connections = []
-    for share in shares(KINDS[plan.kind], plan.port, plan.groups, plan.connections, time.time()):
-        requests = requests_of(share, once=plan.once)
+    kind, now = KINDS[plan.kind], time.time()
+    for share in shares(kind, plan.port, plan.groups, plan.connections, now, plan.tokens):
+        requests = requests_of(share, once=plan.once, fresh_at=now if kind.fresh else None)
         _, connection = await loop.create_connection(
             lambda requests=requests: Connection(requests, run, plan.pause_seconds),  # type: ignore[misc]
             ADDRESS,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 TEN_GAUGES = (
@@ -22,9 +22,15 @@ TEN_GAUGES = (
     "net_receive_bytes",
     "net_transmit_bytes",
 )
+MAX_GAUGES = 64
+GAUGE_NAMES = (*TEN_GAUGES, *(f"gauge_{number:02d}" for number in range(len(TEN_GAUGES), MAX_GAUGES)))
+"""What the benchmark's own dialect knows."""
 GAUGES_DIALECT = "benchmark"
 GAUGES_PATH = "/api/benchmark"
 VARIANTS = 2
+FRESH_DIGITS = 12
+FRESH = b"f" * FRESH_DIGITS
+"""Stands in a request where each sending has a number of its own, in hexadecimal digits."""
 
 
 class PushKind(NamedTuple):
@@ -39,7 +45,11 @@ class PushKind(NamedTuple):
     body: Callable[[str, int, float], bytes]
     """Host name, seed of its values, Unix time → body."""
     shown: str
-    """How the line of one series of each group begins on /metrics."""
+    """How the line of one series of each group begins on /metrics; empty if there is none."""
+    token_header: str = ""
+    """Where the token of each group stands; empty if its pushes need none."""
+    fresh: bool = False
+    """Whether FRESH in its bodies is another number each time that a connection begins anew with its share."""
 
 
 def host_name(group: int) -> str:
@@ -57,10 +67,16 @@ def digits(seed: int, index: int) -> str:
     return f"{value(seed, index):.2f}"
 
 
-def ten_gauges_json(host: str, seed: int, now: float) -> bytes:
-    """A host's ten gauges as JSON, about 280 bytes."""
-    gauges = ",".join(f'"{name}":{digits(seed, index)}' for index, name in enumerate(TEN_GAUGES))
-    return f'{{"host":"{host}","timestamp":{now:.3f},"gauges":{{{gauges}}}}}'.encode()
+def gauges_json(number: int) -> Callable[[str, int, float], bytes]:
+    """How a host sends its first *number* gauges as JSON; ten of them are about 280 bytes."""
+
+    def body(host: str, seed: int, now: float) -> bytes:
+        gauges = ",".join(
+            f'"{name}":{digits(seed, index)}' for index, name in enumerate(GAUGE_NAMES[:number])
+        )
+        return f'{{"host":"{host}","timestamp":{now:.3f},"gauges":{{{gauges}}}}}'.encode()
+
+    return body
 
 
 def ten_gauges_text(host: str, seed: int, now: float) -> bytes:  # noqa: ARG001 - the group is in the path
@@ -90,35 +106,51 @@ PUSHGATEWAY = PushKind(
     ten_gauges_text,
     "node_load1{",
 )
-GAUGES = PushKind("ten gauges", "POST", lambda _host: GAUGES_PATH, JSON, ten_gauges_json, "node_load1{")
+GAUGES = PushKind(
+    "ten gauges", "POST", lambda _host: GAUGES_PATH, JSON, gauges_json(len(TEN_GAUGES)), "node_load1{"
+)
 PIXELTRACKER = PushKind(
     "pixelTracker", "POST", lambda _host: "/api/telemetry", JSON, pixeltracker_json, "node_load1{"
 )
-KINDS = {kind.name: kind for kind in (PUSHGATEWAY, GAUGES, PIXELTRACKER)}
 
 
-def request(kind: PushKind, port: int, group: int, variant: int, now: float) -> bytes:
+def core_kind(series: int) -> PushKind:
+    """The cheapest way in, for as many series: gauges in the benchmark's own dialect."""
+    return GAUGES._replace(name=f"core, {series} gauges", body=gauges_json(series))
+
+
+def request(kind: PushKind, port: int, group: int, variant: int, now: float, token: str = "") -> bytes:
     """One push as HTTP/1.1, with the headers that clients' libraries send."""
     host = host_name(group)
     body = kind.body(host, group * VARIANTS + variant, now)
+    authentic = f"{kind.token_header}: {token}\r\n" if kind.token_header else ""
     head = (
         f"{kind.method} {kind.path(host)} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: benchmark\r\n"
-        f"Accept: */*\r\nContent-Type: {kind.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Accept: */*\r\n{authentic}Content-Type: {kind.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
 def shares(
-    kind: PushKind, port: int, groups: int, connections: int, now: float
+    kind: PushKind, port: int, groups: int, connections: int, now: float, tokens: Sequence[str] = ()
 ) -> Iterator[tuple[bytes, ...]]:
     """What each connection sends in turn: its part of the groups in one variant, then in the other.
 
     A group belongs to one connection, as a host's agent has one; where there are fewer groups than connections
-    they share.
+    they share. *tokens* are the groups' own, where the kind needs them.
     """
     for connection in range(connections):
         mine = range(connection, groups, connections) or (connection % groups,)
         yield tuple(
-            request(kind, port, group, variant, now)
+            request(kind, port, group, variant, now, tokens[group] if kind.token_header else "")
             for variant, group in itertools.product(range(VARIANTS), mine)
         )
+
+
+def refreshed(share: Sequence[bytes], now: float) -> Iterator[bytes]:
+    """*share* again and again, with a number instead of FRESH that no other round of it has, nor another run's."""
+    run = round(now * 100) & 0xFFFFFF  # runs are further apart than a hundredth of a second
+    for count in itertools.count():
+        number = f"{run:06x}{count:06x}".encode()
+        for one in share:
+            yield one.replace(FRESH, number)

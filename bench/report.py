@@ -17,7 +17,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 
     machine: Machine
     peer: str
-    """Version and mode."""
+    """Version and mode; empty if it was not measured."""
     rounds: int
     seconds: float
     connections: int
@@ -35,7 +35,7 @@ def describe(conditions: Conditions) -> str:
     lines = [
         f"{machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
         f"one fsync of an appended page {machine.fsync_ms:.2f} ms.",
-        f"Peer: {conditions.peer}.",
+        *([f"Peer: {conditions.peer}."] if conditions.peer else []),
         f"{conditions.rounds} interleaved rounds of {conditions.seconds:g} s, {conditions.connections} connections; "
         "medians, ratios paired round by round.",
         f"Noise: a fixed piece of work took {loop.median * 1000:.1f} ms before a round "

@@ -75,7 +75,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it is ready. Raises ServerFailed with its last words if it does not come up."""
         self.port = self._promised_port or free_port()
-        command = [part.format(address=f"{ADDRESS}:{self.port}") for part in self._command]
+        command = [part.replace("{address}", f"{ADDRESS}:{self.port}") for part in self._command]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
@@ -132,11 +132,14 @@ class Server:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body as sent."""
-        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=60)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connect()) as connection:
             connection.request("GET", path, headers=dict(headers or {}))
             answer = connection.getresponse()
             return answer.status, answer.read()
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection of one's own, for several requests."""
+        return http.client.HTTPConnection(ADDRESS, self.port, timeout=60)
 
 
 class Pushgateway(Server):
@@ -160,9 +163,10 @@ class Bridge(Server):
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        self.journal = folder / name
         command = [
             *(sys.executable, "-m", module, "serve"),
-            f"--journal.directory={folder / name}",
+            f"--journal.directory={self.journal}",
             "--web.listen-address={address}",
             *arguments,
         ]

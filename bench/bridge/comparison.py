@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from bench.bridge import decode, flood, push_rates, remote_write, replay, scrapes, slow_disk
+from bench.bridge import (
+    decode,
+    dialects,
+    events,
+    flood,
+    push_rates,
+    remote_write,
+    replay,
+    scrapes,
+    slow_disk,
+)
 from bench.bridge.rounds import Noise, Settings
 from bench.table import Row
 
@@ -17,7 +27,12 @@ PARTS: dict[str, Callable[[Settings, Noise], list[Row]]] = {
     "remote-write": remote_write.remote_write,
     "flood": flood.flood,
     "decode": decode.decode,
+    "dialects": dialects.dialects,
+    "events": events.events,
 }
+
+WITH_PUSHGATEWAY = frozenset({"pushes", "shipped", "scrapes"})
+"""Parts whose peer it is; that of the others, if they have one, is a bridge too."""
 
 
 def compare(settings: Settings, noise: Noise, parts: Iterable[str]) -> list[Row]:

@@ -64,6 +64,8 @@ class Contender(NamedTuple):
     server: Server
     kind: PushKind
     groups: int
+    tokens: tuple[str, ...] = ()
+    """One a group, where its pushes need one."""
 
     def plan(self, settings: Settings) -> Plan:
         """Pushes for as long as one measurement lasts."""
@@ -74,6 +76,7 @@ class Contender(NamedTuple):
             groups=self.groups,
             connections=settings.connections,
             seconds=settings.seconds,
+            tokens=self.tokens,
         )
 
     def fill(self, settings: Settings) -> None:

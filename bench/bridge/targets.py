@@ -33,3 +33,10 @@ P99_BESIDE_A_FLOOD = Target("≤", 2.0)
 """Of the others' own p99 without it."""
 
 DECODE_MICROSECONDS = Target("≤", 40.0)
+DECODE_BATCHED_MICROSECONDS = Target("≤", 10.0)
+"""For one event of a batch of a hundred."""
+
+DIALECT_RATE = Target("≥", 0.7)
+"""Of the core's rate with as many series a push."""
+EVENTS_PER_SECOND = Target("≥", 30_000.0)
+"""In batches of a hundred, each on disk before its answer."""

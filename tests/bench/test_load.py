@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterable, Iterator
 
 import pytest
 
 from bench.load import Connection, Result, Run, requests_of
+from bench.pushes import FRESH
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -142,6 +144,16 @@ def test_else_both_variants_are_sent_again_and_again() -> None:
     endless = requests_of((b"a0", b"a1"), once=False)
 
     assert [next(endless) for _ in range(5)] == [b"a0", b"a1", b"a0", b"a1", b"a0"]
+
+
+def test_each_round_has_numbers_of_its_own_where_they_are_wanted() -> None:
+    share = (b"a " + FRESH, b"b " + FRESH)
+    first, second, third = itertools.islice(requests_of(share, once=False, fresh_at=1_770_000_000.0), 3)
+    [once] = requests_of(share, once=True, fresh_at=1_770_000_000.0)
+
+    assert first[2:] == second[2:] != third[2:]
+    assert FRESH not in first + third
+    assert once == first
 
 
 def test_rate_and_cpu_are_of_the_measured_time() -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 
+import msgspec
 import pytest
 
 from bench.bridge.replay import parse_ready
@@ -40,6 +41,13 @@ def test_conditions_name_machine_peer_method_and_noise() -> None:
     assert "load 0.1/0.2/0.3 before, 1.1/1.2/1.3 after" in text
     assert "0.20 (0.10–0.40)" in text
     assert "10.0 µs" in text
+
+
+def test_a_peer_that_was_not_measured_is_not_named() -> None:
+    text = describe(msgspec.structs.replace(CONDITIONS, peer=""))
+
+    assert "Peer" in describe(CONDITIONS)
+    assert "Peer" not in text
 
 
 @pytest.mark.parametrize(
