@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pushgateway_bridge import pipeline
 from pushgateway_bridge.journal.inspect import open_journal
 from pushgateway_bridge.journal.recent import read_recent
 from pushgateway_bridge.journal.stats import (
@@ -35,8 +36,11 @@ def sizes(directory: Path, query: str) -> list[int]:
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two checkpointed groups, a frame that only a remote keeps, and four that a restart reads."""
+    monkeypatch.setattr(
+        pipeline, "SLICE_SECONDS", 60.0
+    )  # one slice: positions do not depend on how busy the machine is
     harness = Harness(tmp_path)
     harness.push({"name": "a", "cpuC": 4, "cpuL": 10})
     harness.push({"app": "shop", "users": ["ann"]}, EVENTS)

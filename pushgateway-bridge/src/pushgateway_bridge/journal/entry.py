@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.journal.receipts import Receipt
+from pushgateway_bridge.model.fact import Fact
 from pushgateway_bridge.model.family import Family
 
 Rewrite = Callable[[bytes], bytes | None]
@@ -21,6 +22,8 @@ class Extra(NamedTuple):
     """Families that no record named before."""
     receipt: Receipt | None = None
     """The reply to keep for a repeat of this push."""
+    facts: tuple[str, Sequence[Fact]] | None = None
+    """A dialect, and what its tally remembers from here on."""
     rows: Sequence[tuple[int, bytes | None]] = ()
     """Checkpoint rows to replace; ``None`` deletes the group, its sketches included."""
     sketches: Sequence[tuple[int, int, int, bytes | None]] = ()

@@ -22,6 +22,7 @@ import msgspec
 from pushgateway_bridge.errors import JournalFailed, JournalFull, NotReady, PushRejected, StartFailed
 from pushgateway_bridge.journal import schema
 from pushgateway_bridge.journal.entry import Entry, Extra
+from pushgateway_bridge.journal.facts import write_facts
 from pushgateway_bridge.journal.frames import FrameLimits, Frames
 from pushgateway_bridge.journal.lock import FolderLock
 from pushgateway_bridge.journal.receipts import delete_old_receipts, write_receipts
@@ -109,6 +110,8 @@ class Journal:
         self._last_commit = 0.0
         self._last_group = 0
         self.failed_groups = 0
+        self.writable = True
+        """Whether the last group commit succeeded."""
         self.unreadable_frames = 0
         self.files_set_aside = 0
 
@@ -415,6 +418,9 @@ class Journal:
         receipts = [extra.receipt for extra in extras if extra.receipt is not None]
         if receipts:
             write_receipts(connection, receipts, now_ms)
+        facts = [extra.facts for extra in extras if extra.facts is not None]
+        if facts:
+            write_facts(connection, facts)
         removals = [(position, *removal) for extra in extras for removal in extra.removals]
         if removals:
             connection.executemany("INSERT OR REPLACE INTO removal VALUES (?, ?, ?)", removals)
@@ -448,6 +454,7 @@ class Journal:
     # Outcomes, in the event loop
 
     def _succeed(self, group: list[Entry], position: int, commit: GroupCommit) -> None:
+        self.writable = True
         if commit.records:
             self._on_commit(commit)
         for entry in group:
@@ -456,6 +463,7 @@ class Journal:
     def _fail(self, group: list[Entry], error: apsw.Error) -> None:
         """Fail *group* and all that was queued behind it, then let the writer go on unless the disk is unknown."""
         self.failed_groups += 1
+        self.writable = False
         refusal: PushRejected
         if full := _disk_is_full(error):
             refusal = JournalFull("the disk has no room; send it again later")

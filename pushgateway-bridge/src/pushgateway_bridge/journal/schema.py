@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 APPLICATION_ID: Final = 0x74627267
 """Marks the file as a journal of ours ("tbrg"), for file(1) and for us."""
 
@@ -25,6 +25,12 @@ _REMOVAL: Final = """
 -- What the record at a position removed and a remote may still need to name samples that stand before it.
 CREATE TABLE removal (position INTEGER NOT NULL, group_id INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (position, group_id)) WITHOUT ROWID;
+"""
+
+_FACT: Final = """
+-- What a dialect's tally remembers beyond its series: executions that run, who opted out, counts by the hour.
+CREATE TABLE fact (dialect TEXT NOT NULL, kind TEXT NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (dialect, kind, key)) WITHOUT ROWID;
 """
 
 _PLAIN_COMMIT: Final = """
@@ -55,6 +61,7 @@ CREATE INDEX receipt_written ON receipt (written_ms);
 CREATE TABLE recent (dialect TEXT NOT NULL, position INTEGER NOT NULL, written_ms INTEGER NOT NULL,
     entries INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (dialect, position)) WITHOUT ROWID;
 {_REMOVAL}
+{_FACT}
 {_PLAIN_COMMIT}
 """
 
@@ -69,6 +76,7 @@ _MIGRATIONS: Final = {
     ),
     2: (),  # the tables stay; records may say more (what they replace, how long a series stays), so that older
     # bridges must not read them
+    3: (_FACT,),
 }
 """From each older version to the next."""
 

@@ -99,6 +99,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     families: Rows
     sketches: Rows
     receipts: Rows
+    facts: Rows
+    """What the tallies of event dialects remember."""
     recent: list[RecentEntries]
     remotes: list[Remote]
     largest_groups: list[LargeGroup]
@@ -131,6 +133,7 @@ def read_stats(connection: apsw.Connection, directory: Path, decode_group: Decod
         families=_size(connection, "family"),
         sketches=_size(connection, "sketch"),
         receipts=_size(connection, "receipt"),
+        facts=_size(connection, "fact"),
         recent=_recent_sizes(connection),
         remotes=list(_remotes(connection)),
         largest_groups=list(_largest_groups(connection, decode_group)),

@@ -11,6 +11,7 @@ import msgspec
 from pushgateway_bridge.model.additions import Distinct, Increment, Observation
 from pushgateway_bridge.model.family import Family, SeriesClass
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
+from pushgateway_bridge.model.reply import Reply
 
 Shape = tuple[tuple[Family, LabelSet], ...]
 """Which series a report sets: family, and labels beyond the push group's.
@@ -82,3 +83,15 @@ class Report(msgspec.Struct, frozen=True, gc=False):
     """JSON for the bounded table of recent entries, already masked; ``None`` if the dialect has no such reads."""
     rejected: Sequence[Rejection] = ()
     """Items that decoding refused, where the dialect takes a push item by item."""
+    events: Sequence[msgspec.Struct] = ()
+    """What happened, where the dialect's tally says what becomes of it: *groups* is empty until that has."""
+    deduplicated: int = 0
+    """Items that were counted before."""
+    timestamps_replaced: int = 0
+    """Events whose own time is not believed, beyond the times of *groups*."""
+    rescued: int = 0
+    """Accepted items whose JSON was broken and could be read all the same."""
+    sanitized: int = 0
+    """Accepted items of which something private was blanked out."""
+    answer: Reply | None = None
+    """What the pusher is told, where that depends on the push and is known before it is stored."""
