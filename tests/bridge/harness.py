@@ -20,15 +20,16 @@ from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
+from pushgateway_bridge.tallies import TALLIES
 from pushgateway_bridge.web.scrape import render
 from tests.bridge.events import EVENTS
+from tests.bridge.visits import VISIT_DIALECT, VisitTally
 
 T = TypeVar("T")
 PIXELTRACKER = DIALECTS["pixeltracker"]
-ALL_DIALECTS = {**DIALECTS, EVENTS.name: EVENTS}
-ITEM_REASONS = {
-    name: dialect.item_reasons for name, dialect in ALL_DIALECTS.items() if dialect.reply is not None
-}
+ALL_DIALECTS = {**DIALECTS, EVENTS.name: EVENTS, VISIT_DIALECT.name: VISIT_DIALECT}
+ALL_TALLIES = {**TALLIES, VISIT_DIALECT.name: VisitTally}
+ITEM_REASONS = {name: dialect.item_reasons for name, dialect in ALL_DIALECTS.items() if dialect.item_reasons}
 DEFAULTS = {
     name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
     for name, dialect in ALL_DIALECTS.items()
@@ -72,15 +73,19 @@ class Harness:
             clock_ms=self.clock.now_ms,
             recent=RecentTable(self.recent_entries, 86400.0),
             limits=self.limits,
-            on_discard=self.store.discard_reserved,
+            on_discard=self._discard,
             on_fatal=self.fatal.append,
         )
         self.metrics = SelfMetrics("test", ALL_DIALECTS, item_reasons=ITEM_REASONS)
-        self.ingest = Ingest(self.journal, self.store, self.metrics, self.clock)
+        self.tallies = {name: make(lambda: self.journal.secret) for name, make in ALL_TALLIES.items()}
+        self.ingest = Ingest(self.journal, self.store, self.metrics, self.clock, self.tallies)
         self.journal.open()
         self.replayed = self.ingest.replay()
         self.journal.start(self.loop)
         self.ingest.ready = True
+
+    def _discard(self) -> None:
+        self.ingest.discard()  # the journal is made before it
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(asyncio.wait_for(work, 60))

@@ -123,7 +123,7 @@ def test_whatever_is_not_surely_loopback_is_taken_for_reachable(host: str) -> No
         ),
         pytest.param(
             {"rates": {"pixeltracker": "10"}},
-            "limits.rates pixeltracker: expected NUMBER/s, /m, /h or /d, such as 600/m, got '10'",
+            "limits.rates pixeltracker: expected NUMBER/s, /m, /h or /d, such as 600/m, or unlimited, got '10'",
             id="no rate",
         ),
     ],

@@ -100,6 +100,7 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "access.open_protocols": ("allow", "allow"),
         "access.read": ("token", "token"),
         "access.trusted_proxies": ("[10.0.0.0/8, '::1']", ("10.0.0.0/8", "::1")),
+        "access.cors_origins": ("[https://a.example, 'http://b:81']", ("https://a.example", "http://b:81")),
         "limits.body_bytes": ("{pixeltracker: 12}", {"pixeltracker": 12}),
         "limits.rates": ("{pixeltracker: 5/s}", {"pixeltracker": "5/s"}),
         "limits.max_label_value_bytes": ("120", 120),
@@ -138,7 +139,7 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         (
             "5: {}",
             "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, dialects, "
-            "limits, prometheus, grafana, viewer, log, delivery",
+            "limits, minigem, geo, prometheus, grafana, viewer, log, delivery",
         ),
         (
             "web: {listen_adress: x}",

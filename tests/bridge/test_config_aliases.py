@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from pushgateway_bridge.cli import main
-from pushgateway_bridge.config import aliases_used, load
+from pushgateway_bridge.config import aliases_used, load, stats_secret
 from pushgateway_bridge.errors import StartFailed
 
 LISTEN = "PUSHGATEWAY_BRIDGE_WEB_LISTEN_ADDRESS"
@@ -22,6 +24,43 @@ def test_our_own_variable_and_a_flag_win_over_an_alias() -> None:
     flags = {"web.listen_address": "127.0.0.1:2"}
     assert load(None, {"PORT": "8080"}, flags).web.listen_address == "127.0.0.1:2"
     assert aliases_used({"PORT": "8080"}, flags) == []
+
+
+def test_names_of_the_event_systems_are_ours_too(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yml"
+    file.write_text("limits: {rates: {statix: 5/s, minigem: 1/s}}\n")
+    environment = {
+        "RATE_LIMIT": "30",
+        "RATE_LIMIT_MAX": "500",
+        "STATS_WINDOW_DAYS": "14",
+        "STATS_SECRET": "hush",
+        "GEO_DB": "/geo.mmdb",
+    }
+    config = load(file, environment, {})
+    assert config.limits.rates == {"statix": "5/s", "minigem": "500/h", "proxmoxve": "30/m"}
+    assert (config.minigem.stats_window_days, config.minigem.stats_secret) == (14, "hush")
+    assert config.geo.database == "/geo.mmdb"
+    assert load(None, {"RATE_LIMIT": "0"}, {}).limits.rates == {"proxmoxve": "unlimited"}
+    with pytest.raises(
+        StartFailed, match="environment variable RATE_LIMIT: expected a number of pushes, got"
+    ):
+        load(None, {"RATE_LIMIT": "many"}, {})
+
+
+def test_origins_are_a_list_with_commas() -> None:
+    config = load(None, {"CORS_ORIGINS": "http://localhost:5173, https://status.example"}, {})
+    assert config.access.cors_origins == ("http://localhost:5173", "https://status.example")
+
+
+def test_a_secret_is_in_a_file_or_in_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hush\n")
+    assert stats_secret(load(None, {}, {"minigem.stats_secret_file": str(file)})) == "hush"
+    assert stats_secret(load(None, {"STATS_SECRET": "hush"}, {})) == "hush"
+    with pytest.raises(StartFailed, match="exclude each other"):
+        load(None, {"STATS_SECRET": "hush"}, {"minigem.stats_secret_file": str(file)})
+    with pytest.raises(StartFailed, match=r"minigem.stats_secret_file /nowhere: No such file"):
+        stats_secret(load(None, {}, {"minigem.stats_secret_file": "/nowhere"}))
 
 
 @pytest.mark.parametrize("port", ["x", "65536", "-1", "²", "80 "])

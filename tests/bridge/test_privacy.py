@@ -117,6 +117,59 @@ MARKED: Final[Mapping[str, list[Sent]]] = {
             JSON,
         ),
     ],
+    "minigem": [
+        Sent(
+            "/t",
+            as_json(
+                {
+                    "schema": "jwc.v1",
+                    "batch": [
+                        {
+                            "anon": f"marked-anon-{EVERYTHING}",
+                            "evt": evt,
+                            "t": 1,
+                            "os": EVERYTHING,
+                            "ext": EVERYTHING,
+                            "vscode": EVERYTHING,
+                            "sessionId": EVERYTHING,
+                            "m": {
+                                "exceptionHash": EVERYTHING,
+                                "cumulativeBytesBucket": EVERYTHING,
+                                "phase": EVERYTHING,
+                                "durationMs": EVERYTHING,
+                                EVERYTHING: EVERYTHING,
+                            },
+                            EVERYTHING: EVERYTHING,
+                        }
+                        for evt in ("java.run.completed", "java.run.error", EVERYTHING)
+                    ],
+                }
+            ),
+            JSON,
+        ),
+    ],
+    "proxmoxve": [
+        Sent(
+            path,
+            as_json(
+                {
+                    "random_id": EVERYTHING,
+                    "execution_id": EVERYTHING,
+                    "type": "lxc",
+                    "nsapp": f"app {' '.join(ADDRESSES.values())}",
+                    "status": status,
+                    "exit_code": 1,
+                    "error": f"cannot reach {' '.join(ADDRESSES.values())}",
+                    "method": " ".join(ADDRESSES.values()),
+                    "failed_command": EVERYTHING,
+                    EVERYTHING: EVERYTHING,
+                }
+            ),
+            JSON,
+        )
+        for path in ("/telemetry", "/upload", "/upload/updatestatus")
+        for status in ("installing", "failed")
+    ],
     "samples": [
         Sent(
             "/api/v1/samples", as_json([{"name": "room", "value": 1}, {"name": EVERYTHING, "value": 1}]), JSON
@@ -164,6 +217,9 @@ READS: Final = (
     "/metrics",
     "/api/telemetry",
     "/pt/api/telemetry",
+    "/stats",
+    "/api/records",
+    "/pve/metrics",
     "/api/v1/tokens",
     "/api/v1/openapi.json",
     "/",
@@ -184,7 +240,8 @@ def test_no_log_file_or_answer_holds_an_address_a_token_or_a_body(tmp_path: Path
         good = {"Authorization": f"Bearer {pusher}"}
         for requests in MARKED.values():
             for sent in requests:
-                assert ask(bridge, sent._replace(headers={**sent.headers, **good}))[0] == 200
+                status, _ = ask(bridge, sent._replace(headers={**sent.headers, **good}))
+                assert status in (200, 201, 202)
                 statuses = {ask(bridge, one)[0] for one in variants(sent)}
                 assert max(statuses) < 500
         ask(bridge, Sent("/login", f"token={WRONG_TOKEN}&next=/{QUERY_MARK}".encode(), JSON))

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stack.parts import native_parts
 from stack.settings import load_settings
-from tests.stack.conftest import free_port
+from tests.ports import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -126,9 +128,17 @@ class Prometheus(Store):
         (config / "targets/bridge.yml").write_text(
             json.dumps([{"targets": [f"127.0.0.1:{bridge_port}"], "labels": {"instance": "local"}}])
         )
+        self._config = config / "prometheus.yml"
         if not window:
-            file = config / "prometheus.yml"
-            file.write_text(file.read_text().replace("out_of_order_time_window: 25h", ""))
+            self._config.write_text(self._config.read_text().replace("out_of_order_time_window: 25h", ""))
+
+    def hurry(self) -> None:
+        """Scrape and evaluate every second, from the next start on."""
+        config = yaml.safe_load(self._config.read_text())
+        config["global"]["evaluation_interval"] = "1s"
+        for job in config["scrape_configs"]:
+            job.update(scrape_interval="1s", scrape_timeout="1s")
+        self._config.write_text(yaml.safe_dump(config))
 
     def command(self) -> list[str]:
         return list(self._command)

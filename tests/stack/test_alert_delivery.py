@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +25,7 @@ import requests
 import yaml
 
 from stack import tools
+from tests.ports import free_port
 
 pytestmark = pytest.mark.stack
 
@@ -92,15 +91,6 @@ class Delivery(NamedTuple):
     webhook: Webhook
     alertmanager: str
     """Base address."""
-
-
-def free_port() -> int:
-    """A port nobody listens on, below those that the kernel hands out to clients."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
 
 
 def wait_for(what: str, seconds: float, find: Callable[[], Found | None]) -> Found:

@@ -7,7 +7,6 @@ import gzip
 import http.client
 import json
 import math
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +31,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stack import tools
 from tests.bridge.process import BridgeProcess
-from tests.stack.conftest import free_port
+from tests.ports import free_port
+from tests.stack.programs import find
 
 pytestmark = pytest.mark.stack
 
@@ -137,12 +137,7 @@ SCRIPT = (
 @contextmanager
 def pushgateway(folder: Path) -> Iterator[int]:
     """The port of a real one."""
-    program = tools.find("pushgateway")
-    if program is None:
-        reason = "pushgateway is missing: run 'python -m stack tools pushgateway'"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    program = find("pushgateway")
     if tools.version_number(tools.version(program)) < (1, 11):
         pytest.skip(f"{program} is older than 1.11")
     port = free_port()
@@ -242,6 +237,41 @@ def test_the_same_script_gives_the_same_answers_and_the_same_metrics(servers: Se
     }
     assert len(shown["push_time_seconds"][2]) == len(shown["push_failure_time_seconds"][2]) == 12
     assert len(shown["odd_labels"][2]) == 6
+
+
+def typed(kind: str, *lines: str) -> bytes:
+    return "".join((f"# TYPE changed {kind}\n", *(f"{line}\n" for line in lines))).encode()
+
+
+CHANGES = (
+    Request("PUT", "/metrics/job/changes", typed("gauge", "changed 1")),
+    Request("PUT", "/metrics/job/other", typed("counter", "changed 1")),
+    Request("PUT", "/metrics/job/changes", typed("untyped", "changed 2") + b"left 1\n"),
+    Request("POST", "/metrics/job/changes", typed("gauge", 'changed{quantile="0.5"} 3')),
+    Request("POST", "/metrics/job/changes", typed("summary", 'changed{quantile="0.5"} 3', "changed_sum 4")),
+    Request("PUT", "/metrics/job/changes", HISTOGRAM.replace(b"took_seconds", b"changed")),
+    Request("POST", "/metrics/job/other", typed("gauge", "changed 1")),
+    Request("POST", "/metrics/job/other", HISTOGRAM.replace(b"took_seconds", b"changed")),
+    Request("PUT", "/metrics/job/changes", typed("gauge", "changed 5")),
+    Request("PUT", "/metrics/job/other"),
+    Request("PUT", "/metrics/job/changes", typed("gauge", "changed 6")),
+    Request("DELETE", "/metrics/job/changes"),
+    Request("POST", "/metrics/job/other", typed("summary", "changed_count 7")),
+    Request("PUT", "/metrics/job/other", b"changed_count 8\nchanged_sum 9\n"),
+    Request("PUT", "/metrics/job/other", typed("summary", "changed_sum 9", "changed_count 8")),
+)
+"""One metric as one type after another."""
+
+
+def test_type_of_a_metric_changes_where_it_may_there(servers: Servers) -> None:
+    answers = []
+    for asked in CHANGES:
+        statuses = [ask(port, asked)[0] for port in servers]
+
+        assert statuses[1] == statuses[0], asked
+        answers.append(statuses[0])
+        same_families(servers)
+    assert [number for number, status in enumerate(answers) if status == 400] == [1, 6, 8]
 
 
 def test_lines_of_a_histogram_stand_in_the_same_order(servers: Servers) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ import pytest
 from stack import tools
 from tests.bridge.harness import FakeClock, Harness
 from tests.bridge.process import BridgeProcess
+from tests.stack.programs import find
 from tests.stack.stores import Prometheus, Samples, Store, VictoriaMetrics
 
 pytestmark = pytest.mark.stack
@@ -36,20 +36,9 @@ SERIES = 5
 """Of a report."""
 
 
-def found(name: str) -> Path:
-    """The program, or the test is skipped; CI must have it."""
-    program = tools.find(name)
-    if program is None:
-        reason = f"{name} is missing: run 'python -m stack tools {name}'"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return program
-
-
 @pytest.fixture
 def prometheus_program() -> Path:
-    program = found("prometheus")
+    program = find("prometheus")
     if tools.version_number(tools.version(program)) < (3,):
         pytest.skip(f"{program} is older than 3: its samples are scraped")
     return program
@@ -196,6 +185,7 @@ def make_pair(tmp_path: Path, prometheus_program: Path, repository: Path) -> Ite
         prometheus = Prometheus(
             tmp_path / "prometheus", prometheus_program, repository, bridge_port=bridge.port, window=window
         )
+        prometheus.hurry()
         bridge.arguments = ("--delivery=remote_write", f"--prometheus.url={prometheus.url}")
         return Pair(bridge, prometheus, pushers.enter_context(Pusher(bridge.port)))
 
@@ -410,7 +400,7 @@ def victoria_pair(
     tmp_path: Path, prepare: Callable[[Path], Report] | None = None
 ) -> Iterator[tuple[BridgeProcess, VictoriaMetrics, Report | None]]:
     """A bridge that writes to VictoriaMetrics, with a label of its own."""
-    store = VictoriaMetrics(tmp_path / "victoria", found("victoria-metrics"))
+    store = VictoriaMetrics(tmp_path / "victoria", find("victoria-metrics"))
     arguments = (
         "--delivery=remote_write",
         f"--remote-write.remotes=[{{name: victoria, url: '{store.url}/api/v1/write'}}]",

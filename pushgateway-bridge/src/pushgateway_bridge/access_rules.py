@@ -14,7 +14,7 @@ from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.state.limits import SeriesLimits
 from pushgateway_bridge.web.guard import AccessRules
-from pushgateway_bridge.web.rate import parse_networks, parse_rate
+from pushgateway_bridge.web.rate import parse_networks, rates_of
 
 RELOADED: Final = frozenset(
     {
@@ -61,8 +61,7 @@ def check_access(config: Config, dialects: Mapping[str, Dialect]) -> None:
         for name in named:
             if name not in dialects:
                 raise StartFailed(_unknown_dialect(setting, name, dialects))
-    for name, text in config.limits.rates.items():
-        parse_rate(text, f"limits.rates {name}")
+    rates_of(config.limits.rates, {})
     parse_networks(config.access.trusted_proxies, "access.trusted_proxies")
 
 

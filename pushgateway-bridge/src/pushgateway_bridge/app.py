@@ -15,16 +15,13 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
 
 import httpx2
 import uvicorn
-from fastapi import Depends, FastAPI, Request, Response
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from pushgateway_bridge.access.control import control_socket
 from pushgateway_bridge.access.sessions import Sessions
@@ -37,16 +34,21 @@ from pushgateway_bridge.access_rules import (
     enabled_dialects,
     series_limits,
 )
-from pushgateway_bridge.config import Config, Delivery, access_directory, remotes_of, split_address
+from pushgateway_bridge.application import Parts, build_application
+from pushgateway_bridge.config import (
+    Config,
+    access_directory,
+    remotes_of,
+    split_address,
+    stats_secret,
+)
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, PushLimits
-from pushgateway_bridge.dialects.pixeltracker import html_page
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.journal.frames import FrameLimits, RemoteLimits
 from pushgateway_bridge.journal.journal import GroupCommit, Journal
 from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
-from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.remote_metrics import RemoteMetrics
@@ -55,25 +57,18 @@ from pushgateway_bridge.remote_write.process import ShipperProcess
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
-from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
-from pushgateway_bridge.web.compat.pushgateway import pushgateway_router
-from pushgateway_bridge.web.compat.statix import statix_router
-from pushgateway_bridge.web.compat.statusmonitor import statusmonitor_router
+from pushgateway_bridge.tallies import TALLIES
 from pushgateway_bridge.web.door import Door
-from pushgateway_bridge.web.guard import REFUSALS, Guard
-from pushgateway_bridge.web.health import health_router
+from pushgateway_bridge.web.geo import Countries
+from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.hot import hot_protocol, hot_routes, unsupported
-from pushgateway_bridge.web.login import login_router
-from pushgateway_bridge.web.pages import landing_router, viewer_router
-from pushgateway_bridge.web.paths import AnswerHeaders, LenientPaths
-from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS, prometheus_router
+from pushgateway_bridge.web.paths import AnswerHeaders
+from pushgateway_bridge.web.prometheus import TIMEOUT_SECONDS
 from pushgateway_bridge.web.protocol import BridgeProtocol, ConnectionLimits
-from pushgateway_bridge.web.push import PushGate, PushSizes, push_router
-from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter, parse_networks, parse_rate
-from pushgateway_bridge.web.reload import Reloaded, reload_router
-from pushgateway_bridge.web.scrape import scrape_router
+from pushgateway_bridge.web.push import PushGate, PushSizes
+from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter, parse_networks, rates_of
+from pushgateway_bridge.web.reload import Reloaded
 from pushgateway_bridge.web.server import Listener, Server
-from pushgateway_bridge.web.tokens import tokens_router
 from telemetry_web_config.access import WebAccess
 from telemetry_web_config.errors import WebConfigError
 
@@ -131,7 +126,8 @@ class Bridge:
             self.version,
             dialects,
             config.delivery,
-            {name: dialect.item_reasons for name, dialect in dialects.items() if dialect.reply is not None},
+            {name: dialect.item_reasons for name, dialect in dialects.items() if dialect.item_reasons},
+            [name for name, dialect in dialects.items() if dialect.repairs],
         )
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
@@ -151,12 +147,15 @@ class Bridge:
                 },
             ),
             on_commit=self._count_commit,
-            on_discard=self.store.discard_reserved,
+            on_discard=self._discard,
             on_fatal=self._fail,
         )
-        self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock)
+        self.tallies = {
+            name: make(lambda: self.journal.secret) for name, make in TALLIES.items() if name in dialects
+        }
+        self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock, self.tallies)
         self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
-        self._state_metrics = StateMetrics(self.journal, self.store, self.ingest)
+        self._state_metrics = StateMetrics(self.journal, self.store, self.ingest, self.tallies)
         self.metrics.add(self._state_metrics)
         self.tokens = Tokens(access_directory(config), self._clock.now_ms)
         self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms, web_access)
@@ -165,13 +164,19 @@ class Bridge:
             self.tokens, lambda: self.journal.secret, self._clock.now_ms, config.access.session_seconds
         )
         self.guard = Guard(self.tokens, sessions, access_rules(config), web_access)
-        self.gate = PushGate(self.guard, ClientAddresses(()), {}, {}, PushSizes())
+        addresses = ClientAddresses(())
+        countries = Countries(addresses, config.geo.database)
+        self.gate = PushGate(self.guard, addresses, {}, {}, PushSizes(), countries)
+        self._stats_secret = stats_secret(config)
         self._apply(config)
         names = [remote.name for remote in self.remotes]
         self.shipper = ShipperProcess(names, self._shipper_setup, self.ingest.move_cursor) if names else None
         if self.shipper is not None:
             self.metrics.add(RemoteMetrics(self.journal.frames, self.shipper, names, self._clock.now_ms))
         self.server: Server | None = None
+
+    def _discard(self) -> None:
+        self.ingest.discard()  # the journal is made before it
 
     def _apply(self, config: Config) -> None:
         """Make the settings take effect that a running bridge can change."""
@@ -180,10 +185,8 @@ class Bridge:
         self.store.new_series.limits = series_limits(config)
         self.ingest.pacer.per_second = config.limits.paced_pushes_per_second
         self.gate.addresses.trust(parse_networks(config.access.trusted_proxies, "access.trusted_proxies"))
-        rates = {
-            dialect: parse_rate(text, f"limits.rates {dialect}")
-            for dialect, text in config.limits.rates.items()
-        }
+        usual = {name: dialect.default_rate for name, dialect in self._dialects.items()}
+        rates = rates_of(config.limits.rates, usual)
         limiters = self.gate.limiters
         for dialect in limiters.keys() - rates.keys():
             del limiters[dialect]
@@ -315,6 +318,7 @@ class Bridge:
                 if self.shipper is not None:
                     tasks.create_task(self.shipper.run_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
+                tasks.create_task(self.ingest.count_time_until_cancelled())
                 journal = self._config.journal
                 tasks.create_task(
                     self.ingest.checkpoint_until_cancelled(
@@ -351,49 +355,23 @@ class Bridge:
                     await task
                 await self.stop()
 
-        app = FastAPI(
-            title="Push bridge",
-            version=self.version,
-            docs_url=None,
-            redoc_url=None,
-            openapi_url="/api/v1/openapi.json",
-            lifespan=lifespan,
+        parts = Parts(
+            config,
+            self.version,
+            self._dialects,
+            self.tallies,
+            self.ingest,
+            self.once,
+            self.metrics,
+            self.gate,
+            clock.now_ms,
+            self.recent_entries,
+            self._stats_secret,
+            client,
+            self.reload,
         )
-        for dialect in self._dialects.values():
-            answered = ("DELETE",) if dialect.name == "pushgateway" else ()
-            app.include_router(
-                push_router(dialect, self.ingest, self.once, self.metrics, clock.now_ms, self.gate, answered)
-            )
-        if statusmonitor := self._dialects.get("statusmonitor"):
-            app.include_router(statusmonitor_router(statusmonitor, self.guard))
-        if statix := self._dialects.get("statix"):
-            app.include_router(
-                statix_router(statix, self.ingest, self.guard, self.recent_entries, clock.now_ms)
-            )
-        if pushgateway := self._dialects.get("pushgateway"):
-            counts = self.metrics.dialects[pushgateway.name]
-            app.include_router(
-                pushgateway_router(pushgateway, self.ingest, counts, self.gate, self.version, clock.now_ms)
-            )
-        guard = self.guard
-        reads: dict[str, Any] = {"dependencies": [Depends(guard.reader)], "responses": REFUSALS}
-        lenient: tuple[str, ...] = ()
-        if pixeltracker := self._dialects.get("pixeltracker"):
-            app.include_router(pixeltracker_router(pixeltracker, self.recent_entries), **reads)
-            lenient = (*pixeltracker.paths, "/pt/health")
-        app.include_router(
-            scrape_router(self.store, self.metrics.registry, UNDELIVERED[config.delivery]), **reads
-        )
-        app.include_router(health_router(lambda: self.ingest.ready, clock.now_ms))
-        app.include_router(prometheus_router(client), **reads)
-        app.include_router(tokens_router(guard, clock.now_ms))
-        app.include_router(reload_router(guard, self.reload))
-        app.include_router(login_router(guard, self.gate.addresses))
-        app.include_router(landing_router(self.version, f"http://{config.web.listen_address}"))
-        app.include_router(viewer_router(Path(config.viewer.dashboards_directory), config.grafana.url, guard))
-        app.add_exception_handler(404, not_found)
-        whole = LenientPaths(ReadyGate(app, self.ingest), lenient)
-        return whole if self._web_access is None else AnswerHeaders(whole)
+        app = build_application(parts, lifespan)
+        return app if self._web_access is None else AnswerHeaders(app)
 
     def http_protocol(self) -> type[asyncio.Protocol]:
         """What speaks HTTP: the hot routes where the installed uvicorn can carry them."""
@@ -413,53 +391,6 @@ class Bridge:
         journal = self._config.journal
         oldest_ms = self._clock.now_ms() - round(journal.recent_age_seconds * 1000)
         return read_recent(self.journal.file, dialect, journal.recent_entries, oldest_ms)
-
-
-UNDELIVERED: Final[Mapping[Delivery, Sequence[SeriesClass]]] = {
-    "scrape": tuple(SeriesClass),
-    "remote_write": (SeriesClass.AGGREGATE, SeriesClass.HELD),
-}
-"""What Prometheus must scrape, as nothing else brings it there."""
-
-
-class ReadyGate:
-    """Answers 503 to scrapes and reads until the state is whole: half of it would look like a counter reset.
-
-    Pushes are refused by the pipeline, in their dialect's own form; pages need no state.
-    """
-
-    PATHS = frozenset(
-        {
-            *("/metrics", "/api/telemetry", "/pt/api/telemetry", "/api/v1/metrics"),
-            *(f"{prefix}/{name}" for prefix in ("", "/sx") for name in ("data", "hosts", "details")),
-        }
-    )
-
-    def __init__(self, app: ASGIApp, ingest: Ingest) -> None:
-        self._app = app
-        self._ingest = ingest
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] == "http"
-            and not self._ingest.ready
-            and scope["method"] in ("GET", "HEAD")
-            and scope["path"] in self.PATHS
-        ):
-            response = PlainTextResponse("The bridge is starting or stopping.\n", 503, {"Retry-After": "1"})
-            await response(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-async def not_found(request: Request, error: Exception) -> Response:
-    """404 in the form of the system whose prefix the path has."""
-    path = request.scope["path"]
-    if path.startswith("/pt/"):
-        page = html_page("Error", f"Cannot {request.method} {path}")
-        return Response(page, 404, media_type="text/html")
-    detail = error.detail if isinstance(error, HTTPException) else "Not Found"
-    return JSONResponse({"detail": detail}, 404)
 
 
 def serve(
@@ -514,6 +445,7 @@ def serve(
             config.journal.directory,
         )
         bridge.server.run()
+    gc.unfreeze()  # what is left is freed at the end; the library of sketches complains of what is not
     return 1 if bridge.failure is not None else 0
 
 

@@ -7,6 +7,7 @@ variable ``PUSHGATEWAY_BRIDGE_SECTION_KEY``; flag over environment over alias ov
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ DEFAULT_REMOTE: Final = "prometheus"
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10 * 365 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9+.-]*://[^/?#@\s,A-Z]+$")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +84,8 @@ class AccessConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long the dashboard page stays logged in."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of proxies whose X-Forwarded-For is believed."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Where pages come from that may ask what StatusMonitor's services answer, such as https://status.example."""
 
 
 class DialectsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,7 +107,8 @@ class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_nesting: Annotated[int, msgspec.Meta(ge=1, le=64)] = 32
     """How deep the JSON of a push may be nested."""
     rates: dict[str, str] = {}
-    """Dialect → how often a client may push, such as 600/m; without an entry there is no limit."""
+    """Dialect → how often a client may push, such as 600/m, or unlimited. Unless named here it is 2000/h for
+    minigem, 60/m for proxmoxve, and unlimited for all others."""
     max_series: Count = 1_000_000
     """Series over all sources."""
     new_series_per_minute: Count = 5_000
@@ -113,6 +118,24 @@ class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_labels: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 40
     """Labels of a series, job and instance among them."""
     max_label_value_bytes: Annotated[int, msgspec.Meta(ge=16, le=65_536)] = 1024
+
+
+class MinigemConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the reads of minigem's clients answer."""
+
+    stats_window_days: Annotated[int, msgspec.Meta(ge=1, le=35)] = 7
+    """Days that /stats covers unless it is asked for others; counts by the hour are kept for 35."""
+    stats_secret: str = ""
+    """What must come with /debug/recent and /debug/counts; empty: nobody may read them."""
+    stats_secret_file: str = ""
+    """File with that secret, instead of it."""
+
+
+class GeoConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where clients are, as countries, for the dialects that count that."""
+
+    database: str = ""
+    """A file in MaxMind's format (.mmdb) with countries or cities. Headers of access.trusted_proxies come first."""
 
 
 class PrometheusConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,6 +238,8 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     dialects: DialectsConfig = DialectsConfig()
     limits: LimitsConfig = LimitsConfig()
+    minigem: MinigemConfig = MinigemConfig()
+    geo: GeoConfig = GeoConfig()
     prometheus: PrometheusConfig = PrometheusConfig()
     grafana: GrafanaConfig = GrafanaConfig()
     viewer: ViewerConfig = ViewerConfig()
@@ -274,7 +299,38 @@ def _port(text: str) -> str:
     return f"0.0.0.0:{int(text)}"
 
 
+def _rate_of(dialect: str, unit: str) -> Callable[[str], str]:
+    """What makes a number of pushes into an entry of limits.rates."""
+
+    def rate(text: str) -> str:
+        if not text.isdecimal() or not text.isascii():
+            raise ValueError("expected a number of pushes")
+        return f"{{{dialect}: {int(text)}/{unit}}}" if int(text) else f"{{{dialect}: unlimited}}"
+
+    return rate
+
+
+def _listed(text: str) -> str:
+    """What stands between commas, as a list."""
+    return json.dumps([part.strip() for part in text.split(",") if part.strip()])
+
+
 ALIASES: Final[Mapping[str, Alias]] = {
+    "CORS_ORIGINS": Alias("access.cors_origins", _listed, "origins of pages, with commas between them"),
+    "RATE_LIMIT": Alias(
+        "limits.rates",
+        _rate_of("proxmoxve", "m"),
+        "pushes that a client of the proxmoxve dialect may send a minute",
+    ),
+    "RATE_LIMIT_MAX": Alias(
+        "limits.rates",
+        _rate_of("minigem", "h"),
+        "pushes that a client of the minigem dialect may send an hour",
+    ),
+    "STATS_WINDOW_DAYS": Alias("minigem.stats_window_days", str, "days that minigem's /stats covers"),
+    "STATS_SECRET": Alias("minigem.stats_secret", str, "what minigem's /debug reads ask for"),
+    "GEO_MMDB": Alias("geo.database", str, "a database of countries in MaxMind's format"),
+    "GEO_DB": Alias("geo.database", str, "the same"),
     "PORT": Alias("web.listen_address", _port, "listen on every address, as hosting platforms expect"),
 }
 """By the name of the environment variable. Our own variable, and a flag, win over it."""
@@ -300,7 +356,13 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     for name in aliases_used(environment, flags):
         alias, text = ALIASES[name], environment[name]
         try:
-            values[alias.setting] = alias.value(text)
+            given = alias.value(text)
+            if isinstance(before := values.get(alias.setting), dict):
+                values[alias.setting] = {**before, **yaml.safe_load(given)}
+            elif get_origin(_FIELDS[alias.setting].type) is dict:
+                values[alias.setting] = yaml.safe_load(given)
+            else:
+                values[alias.setting] = given
         except ValueError as error:
             raise StartFailed(f"environment variable {name}: {error}, got {text!r}") from error
         origins[alias.setting] = f"environment variable {name}"
@@ -318,7 +380,21 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         (sections[section] if section else checked)[key] = converted
     config = Config(**checked, **{name: kind(**sections[name]) for name, kind in SECTIONS.items()})  # type: ignore[arg-type]
     _check_remotes(config)
+    if config.minigem.stats_secret and config.minigem.stats_secret_file:
+        raise StartFailed("minigem.stats_secret and minigem.stats_secret_file exclude each other")
     return config
+
+
+def stats_secret(config: Config) -> str:
+    """What must come with minigem's /debug reads; empty: they are closed. Raises StartFailed."""
+    file = config.minigem.stats_secret_file
+    if not file:
+        return config.minigem.stats_secret
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        raise StartFailed(f"minigem.stats_secret_file {file}: {what}") from error
 
 
 def access_directory(config: Config) -> Path:

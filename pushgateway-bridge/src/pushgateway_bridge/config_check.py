@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.access_rules import check_access, listen_addresses
-from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address
+from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address, stats_secret
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.web.geo import Countries
+from pushgateway_bridge.web.rate import ClientAddresses
 from telemetry_web_config import config as web_config
 from telemetry_web_config.errors import WebConfigError
 
@@ -25,7 +27,7 @@ class Finding(NamedTuple):
 
 def check(config: Config, dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
     """What a bridge with *config* would do, and what would keep it from that."""
-    for look in (_listening, _web_config, _tokens, _delivery, _files):
+    for look in (_listening, _web_config, _tokens, _delivery, _secrets, _files):
         try:
             yield from look(config, dialects)
         except StartFailed as error:
@@ -66,6 +68,13 @@ def _delivery(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Find
     yield Finding(f"delivery: {config.delivery}")
     for remote in remotes_of(config):
         yield Finding(f"remote_write: {remote.name} at {remote.url}")
+
+
+def _secrets(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    stats_secret(config)
+    if config.geo.database:
+        Countries(ClientAddresses(()), config.geo.database)
+        yield Finding(f"geo.database: {config.geo.database}")
 
 
 def _files(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:

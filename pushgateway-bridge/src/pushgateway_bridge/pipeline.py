@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+import apsw
 import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher, Reply
 from pushgateway_bridge.errors import Forbidden, MalformedBody, NotReady, PushRejected
 from pushgateway_bridge.journal.entry import Entry, Extra, Rewrite, Work
+from pushgateway_bridge.journal.facts import read_facts
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.receipts import Receipt
 from pushgateway_bridge.journal.record import encode_change
@@ -32,15 +34,20 @@ from pushgateway_bridge.state.checkpoint import (
     restore_group,
     take_changed_sketches,
 )
-from pushgateway_bridge.state.limits import PushCheck
+from pushgateway_bridge.state.limits import PushCheck, SourceKey
 from pushgateway_bridge.state.store import ReservedGroup, Store, source_key
 from pushgateway_bridge.state.stored import check_sketch
+from pushgateway_bridge.tallies.tally import Plan, Tally
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.002
 """Longest time that a checkpoint keeps pushes waiting."""
 EXPIRY_INTERVAL_SECONDS = 1.0
+TALLY_INTERVAL_SECONDS = 5.0
+"""How often tallies are asked what time alone changes."""
+TALLY_PLANS = 20
+"""How many plans of one tally follow each other then at most."""
 CHECKPOINT_LOOK_SECONDS = 1.0
 """How often it is looked whether a checkpoint is due."""
 
@@ -59,12 +66,11 @@ class Clock(Protocol):
         ...
 
 
-def check_identity(pusher: Pusher | None, report: Report) -> None:
-    """Raises Forbidden if *report* is of another source than the token of *pusher* is bound to."""
-    if pusher is None or (not pusher.job and not pusher.instance):
+def check_identity(pusher: Pusher, sources: Iterable[SourceKey]) -> None:
+    """Raises Forbidden if one of *sources* is another than the token of *pusher* is bound to."""
+    if not pusher.job and not pusher.instance:
         return
-    for one in report.groups:
-        job, instance = one.group[0][1], one.group[1][1]
+    for job, instance in sources:
         if pusher.job not in ("", job) or pusher.instance not in ("", instance):
             bound = f"job {pusher.job or 'any'!r}, instance {pusher.instance or 'any'!r}"
             raise Forbidden(
@@ -121,7 +127,10 @@ class _PushEntry(Entry):
         counts.accepted += report.accepted
         counts.skipped += report.skipped
         counts.values_skipped += report.skipped_values
-        counts.timestamps_replaced += self._replaced
+        counts.deduplicated += report.deduplicated
+        counts.rescued += report.rescued
+        counts.sanitized += report.sanitized
+        counts.timestamps_replaced += self._replaced + report.timestamps_replaced
         if self._rejected:
             ingest.count_rejected(self._dialect, self._rejected)
         ingest.pacer.answer(self._reserved[0].group.source if self._reserved else None, self._done)
@@ -133,8 +142,17 @@ class _PushEntry(Entry):
 class Ingest:
     """Takes pushes and expires what is not pushed any more."""
 
-    def __init__(self, journal: Journal, store: Store, metrics: SelfMetrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        metrics: SelfMetrics,
+        clock: Clock,
+        tallies: Mapping[str, Tally] | None = None,
+    ) -> None:
+        """*tallies*: of those dialects that have one."""
         self._journal = journal
+        self._tallies = tallies or {}
         self.state = store
         self._clock = clock
         self.counts: Mapping[str, DialectCounts] = metrics.dialects
@@ -160,8 +178,23 @@ class Ingest:
             samples += self.state.replay(change, position, now_ms)
             self._applied_position = position
             records += 1
+        self._restore_tallies()
         self.state.renew_distinct(now_ms)
         return records, samples
+
+    def _restore_tallies(self) -> None:
+        """Have all tallies begin with what is on disk."""
+        for name, tally in self._tallies.items():
+            facts = read_facts(self._journal.file, name)
+            tally.restore(facts, self.state.series_of(name), self._clock.now_ms())
+
+    def discard(self) -> None:
+        """Forget what is not committed: everything that was queued failed."""
+        self.state.discard_reserved()
+        try:
+            self._restore_tallies()
+        except apsw.Error as error:  # the journal says what it is, and whether the bridge can go on
+            logger.warning("tallies not restored error=%r", str(error))
 
     def _restore_checkpoint(self, now_ms: int, monotonic: float) -> int:
         """Restore groups and sketches; return how many series. What cannot be read is logged, counted, left out."""
@@ -210,13 +243,16 @@ class Ingest:
             else:
                 outcome.set_exception(refusal)
 
-        checked, rejected = self._checked(dialect, report)
-        reply = dialect.accepted if dialect.reply is None else dialect.reply(checked, rejected)
+        plan = self._plan(dialect, report, received_ms)
+        checked, rejected = self._checked(dialect, report if plan is None else plan.report)
+        reply = checked.answer or dialect.accepted
+        if dialect.reply is not None:
+            reply = dialect.reply(checked, rejected)
         if rejected and not checked.groups:
             self.count_rejected(dialect.name, rejected)
             return reply
         receipt = None if receipt_of is None else receipt_of(reply)
-        self._journal.append(self._entry(dialect, checked, received_ms, done, rejected, receipt))
+        self._journal.append(self._entry(dialect.name, checked, received_ms, done, rejected, receipt, plan))
         await outcome
         return reply
 
@@ -227,22 +263,31 @@ class Ingest:
         bridge is not ready, or no item of it is accepted; *done* is not called then, and nothing was counted.
         """
         report = self._read(dialect, body, context)
-        check_identity(context.pusher, report)
-        checked, rejected = self._checked(dialect, report)
+        plan = self._plan(dialect, report, context.received_ms)
+        checked, rejected = self._checked(dialect, report if plan is None else plan.report)
         if rejected and not checked.groups:
             raise MalformedBody("no item was accepted")
         self.counts[dialect.name].body_bytes += len(body)
-        reply = None if dialect.reply is None else dialect.reply(checked, rejected)
-        self._journal.append(self._entry(dialect, checked, context.received_ms, done, rejected))
+        reply = checked.answer if dialect.reply is None else dialect.reply(checked, rejected)
+        entry = self._entry(dialect.name, checked, context.received_ms, done, rejected, plan=plan)
+        self._journal.append(entry)
         return reply
 
-    async def note_failed(self, dialect: Dialect, error: PushRejected, context: PushContext) -> None:
+    def _plan(self, dialect: Dialect, report: Report, received_ms: int) -> Plan | None:
+        """What the tally of *dialect* makes of *report*; ``None`` if it has none."""
+        tally = self._tallies.get(dialect.name)
+        return None if tally is None else tally.plan(report, received_ms)
+
+    async def note_failed(
+        self, dialect: Dialect, error: PushRejected, body: bytes, context: PushContext
+    ) -> None:
         """Store what *dialect* keeps of a push that was refused with *error*, if that can be stored."""
         assert dialect.failed is not None
         try:
-            report = dialect.failed(error, context, self.state.holds)
+            report = dialect.failed(error, body, context, self.state.holds)
             if report is not None and self.ready:
-                check_identity(context.pusher, report)
+                if context.pusher is not None:
+                    check_identity(context.pusher, [source_key(one.group) for one in report.groups])
                 await self.store(dialect, report, context.received_ms)
         except PushRejected:
             pass  # it is another's group, say; the pusher is told of the first refusal
@@ -251,13 +296,18 @@ class Ingest:
         """What *body* says. Raises PushRejected if it cannot be read or the bridge is not ready."""
         report = self._read(dialect, body, context)
         self.counts[dialect.name].body_bytes += len(body)
-        check_identity(context.pusher, report)
         return report
 
     def _read(self, dialect: Dialect, body: bytes, context: PushContext) -> Report:
         if not self.ready:
             raise NotReady("the bridge is starting or stopping; send it again later")
-        return dialect.decode(body, context)
+        report = dialect.decode(body, context)
+        if context.pusher is not None:
+            sources = [source_key(one.group) for one in report.groups]
+            check_identity(
+                context.pusher, sources if dialect.name not in self._tallies else [(dialect.name, "")]
+            )
+        return report
 
     def _checked(self, dialect: Dialect, report: Report) -> tuple[Report, Sequence[Rejection]]:
         """*report* without items that contradict the state, and all items that are refused.
@@ -331,14 +381,18 @@ class Ingest:
 
     def _entry(
         self,
-        dialect: Dialect,
+        dialect: str,
         report: Report,
         received_ms: int,
         done: Done,
-        rejected: Sequence[Rejection],
+        rejected: Sequence[Rejection] = (),
         receipt: Receipt | None = None,
+        plan: Plan | None = None,
     ) -> Entry:
-        """A *report* that was checked as what the journal is to write, and what follows when it has."""
+        """A *report* that was checked as what the journal is to write, and what follows when it has.
+
+        From here on it is the base of what comes after it, as is the *plan* that it comes from.
+        """
         store = self.state
         replaced = 0
         reserved: list[ReservedGroup] = []
@@ -349,14 +403,18 @@ class Ingest:
             source = source_key(one.group)
             first = bool(report.accepted) and source not in sources
             sources.add(source)
-            reserved.append(store.reserve(one, dialect.name, timestamp_ms, received_ms, first=first))
+            reserved.append(store.reserve(one, dialect, timestamp_ms, received_ms, first=first))
 
+        facts = None
+        if plan is not None:
+            plan.take()
+            facts = (dialect, plan.facts) if plan.facts else None
         families = store.new_families
         extra = None
-        if families or receipt is not None:
+        if families or receipt is not None or facts is not None:
             store.new_families = []
-            extra = Extra(families=families, receipt=receipt)
-        return _PushEntry(self, dialect.name, report, reserved, received_ms, replaced, done, extra, rejected)
+            extra = Extra(families=families, receipt=receipt, facts=facts)
+        return _PushEntry(self, dialect, report, reserved, received_ms, replaced, done, extra, rejected)
 
     def applied(self, position: int) -> None:
         """Everything up to *position* is in the store."""
@@ -419,6 +477,29 @@ class Ingest:
 
         extra = self._removals(expiry)
         self._journal.append(Work(committed, lambda _refusal: None, encode_change(expiry), extra))
+
+    async def count_time_until_cancelled(self) -> None:
+        """Every few seconds, journal what time alone changes of what is counted."""
+        while True:
+            await asyncio.sleep(TALLY_INTERVAL_SECONDS)
+            await self.count_time()
+
+    async def count_time(self) -> None:
+        """Queue what the time of now changes of what is counted."""
+        for name, tally in self._tallies.items():
+            for _ in range(TALLY_PLANS):
+                plan = tally.plan_time(self._clock.now_ms())
+                if plan is None:
+                    break
+                try:
+                    for one in plan.report.groups:
+                        self.state.check(one, name, PushCheck())
+                except PushRejected as refusal:
+                    logger.warning("count of time refused dialect=%s reason=%s", name, refusal.reason)
+                    break
+                now_ms = self._clock.now_ms()
+                self._journal.append(self._entry(name, plan.report, now_ms, lambda _refusal: None, plan=plan))
+                await asyncio.sleep(0)  # pushes must not wait for all of it
 
     def _removals(self, change: Expiry | Deletion) -> Extra | None:
         """What remotes need to name what *change* removes; nothing if there are no remotes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -30,13 +30,19 @@ class DialectCounts:
         "items_rejected",
         "pushes",
         "rejected",
+        "repairs",
+        "rescued",
+        "sanitized",
         "skipped",
         "timestamps_replaced",
         "values_skipped",
     )
 
-    def __init__(self, item_reasons: Iterable[str] = ()) -> None:
-        """*item_reasons*: why an item may be refused, where that does not refuse the whole push."""
+    def __init__(self, item_reasons: Iterable[str] = (), *, repairs: bool = False) -> None:
+        """*item_reasons*: why an item may be refused, where that does not refuse the whole push.
+
+        *repairs*: whether the dialect reads broken JSON, and blanks out private text.
+        """
         self.pushes = 0
         self.body_bytes = 0
         self.rejected = dict.fromkeys((rejection.reason for rejection in REJECTIONS), 0)
@@ -46,6 +52,9 @@ class DialectCounts:
         self.skipped = 0
         self.values_skipped = 0
         self.timestamps_replaced = 0
+        self.repairs = repairs
+        self.rescued = 0
+        self.sanitized = 0
 
 
 class DialectMetrics(Collector):
@@ -69,7 +78,9 @@ class DialectMetrics(Collector):
         events = CounterMetricFamily(
             "telemetry_events",
             "Items of pushes that could be read: accepted into series, skipped as they hold nothing to store, "
-            "deduplicated as the same push came before, or rejected though others of their push were not.",
+            "deduplicated as they or their push came before, or rejected though others of their push were not. "
+            "Rescued ones had broken JSON, and sanitized ones private text that was blanked out; both are also "
+            "accepted or deduplicated.",
             labels=("dialect", "result"),
         )
         items = CounterMetricFamily(
@@ -95,6 +106,9 @@ class DialectMetrics(Collector):
             events.add_metric((name, "accepted"), counts.accepted)
             events.add_metric((name, "skipped"), counts.skipped)
             events.add_metric((name, "deduplicated"), counts.deduplicated)
+            if counts.repairs:
+                events.add_metric((name, "rescued"), counts.rescued)
+                events.add_metric((name, "sanitized"), counts.sanitized)
             if counts.items_rejected:
                 events.add_metric((name, "rejected"), sum(counts.items_rejected.values()))
             for reason, count in counts.items_rejected.items():
@@ -113,10 +127,12 @@ class SelfMetrics:
         dialects: Iterable[str],
         delivery: str = "scrape",
         item_reasons: Mapping[str, Sequence[str]] | None = None,
+        repairing: Collection[str] = (),
     ) -> None:
         """Each of *dialects* has its counts in ``dialects``.
 
         *item_reasons*: of a dialect that takes a push item by item, why its decoder may refuse one.
+        *repairing*: those dialects that read broken JSON, and blank out private text.
         """
         self.registry = CollectorRegistry()
         self.commit_duration = Histogram(
@@ -165,7 +181,7 @@ class SelfMetrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         of_state = [rejection.reason for rejection in ITEM_REJECTIONS]
-        self.dialects = {dialect: DialectCounts() for dialect in dialects}
+        self.dialects = {dialect: DialectCounts(repairs=dialect in repairing) for dialect in dialects}
         for dialect, reasons in (item_reasons or {}).items():
             self.dialects[dialect] = DialectCounts(dict.fromkeys((*reasons, *of_state)))
         self.registry.register(DialectMetrics(self.dialects))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -20,7 +20,11 @@ from telemetry_web_config.access import WebAccess
 class StateMetrics(Collector):
     """Sizes that are read when a scrape asks."""
 
-    def __init__(self, journal: Journal, store: Store, ingest: Ingest) -> None:
+    def __init__(
+        self, journal: Journal, store: Store, ingest: Ingest, event_dialects: Iterable[str] = ()
+    ) -> None:
+        """*event_dialects*: those whose own servers told whether their database is there."""
+        self._store_up = [f"{name}_store_up" for name in event_dialects]
         self._ingest = ingest
         self._journal = journal
         self._store = store
@@ -28,6 +32,8 @@ class StateMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         journal, store = self._journal, self._store
+        for name in self._store_up:
+            yield GaugeMetricFamily(name, "Whether events can be stored.", float(journal.writable))
         yield GaugeMetricFamily("telemetry_series", "Series that are held and shown.", store.series_count)
         yield GaugeMetricFamily("telemetry_sources", "Jobs and instances that reported.", store.source_count)
         yield GaugeMetricFamily(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushgateway_bridge.dialects.masking import MASK, mask_addresses, mask_text
+from pushgateway_bridge.dialects.masking import MASK, mask_addresses, mask_paths, mask_text
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,67 @@ def test_every_ipv4_address_is_masked(address: IPv4Address) -> None:
     assert mask_text(f"{address} and ::ffff:{address}") == f"{MASK} and {MASK}"
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/home/ann", "#"),
+        ("/home/ann/x.log", "#/x.log"),
+        ("cd /home/ann-lee_2 && ls", "cd # && ls"),
+        ("'/home/ann': no such file", "'#': no such file"),
+        ("PATH=/usr/bin:/home/ann/bin:/root/bin", "PATH=/usr/bin:#/bin:#/bin"),
+        ("/home/ann/x /home/bob/y", "#/x #/y"),
+        ("file:///home/ann/x", "file://#/x"),
+        ("/var/home/ann/x", "#/x"),
+        ("/root", "#"),
+        ("/root/.bashrc", "#/.bashrc"),
+        ("in /root.", "in #."),
+        ("/Users/Ann/x", "#/x"),
+        ("/users/ann", "#"),
+        ("C:\\Users\\Ann\\x", "#\\x"),
+        ("C:\\Users\\Ann Lee\\x", "#\\x"),
+        ("c:\\users\\ann", "#"),
+        ("C:\\\\Users\\\\ann\\\\x", "#\\\\x"),
+        ("C:/Users/ann/x", "#/x"),
+        ("C:\\Users\\ann, not found", "#, not found"),
+        ("/home/ann@example.org/x", "#/x"),
+    ],
+)
+def test_home_folders_are_masked(text: str, masked: str) -> None:
+    assert mask_paths(text) == masked.replace("#", MASK)
+    assert mask_paths(mask_paths(text)) == mask_paths(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/home",
+        "/home/",
+        "/opt/app/home/page",
+        "https://example.org/home/page",
+        "/rootfs",
+        "/root.tar",
+        "/root-ca",
+        "/dev/root",
+        "/Users",
+        "C:\\Windows\\Users",
+        "C:\\Users\\",
+        "users of /home",
+        "/usr/bin",
+    ],
+)
+def test_other_paths_stay(text: str) -> None:
+    assert mask_paths(text) == text
+
+
+@given(st.from_regex(r"[0-9.]{0,24}", fullmatch=True))
+def test_ipv4_is_found_alike_with_and_without_dashes_beside_it(text: str) -> None:
+    """Texts with dashes are searched by another pattern, which looks for MACs too."""
+    dashes = " - - - - -"
+
+    assert mask_text(text + dashes) == mask_text(text) + dashes
+
+
 def test_masking_walks_the_whole_document() -> None:
     document = {"to": ["10.0.0.1", {"::1": None}], "load": 1.5, "up": True, "at": "08:00:10"}
 
@@ -128,6 +189,11 @@ def test_masking_walks_the_whole_document() -> None:
     "text",
     [
         "a" * 100_000 + ".",
+        "/home/" * 20_000,
+        "/home/" + "a" * 100_000,
+        "C:\\Users\\" * 10_000,
+        "C:\\Users\\" + "a " * 50_000,
+        "1.1.1." * 20_000,
         "a" * 100_000 + "@",
         "a@" + "b" * 100_000,
         "a@" * 50_000,
@@ -145,6 +211,6 @@ def test_masking_walks_the_whole_document() -> None:
 def test_hostile_text_takes_time_in_proportion_to_its_length(text: str) -> None:
     """A pattern that starts again at each character takes a minute for these; a push would stop all others."""
     began = time.process_time()
-    mask_text(text)
+    mask_text(mask_paths(text))
 
     assert time.process_time() - began < 2

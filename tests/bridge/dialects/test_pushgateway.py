@@ -261,7 +261,7 @@ def test_only_what_could_be_read_counts_as_a_failure_of_the_group(text: str, con
     with pytest.raises(MalformedBody) as refusal:
         decode_text(text)
 
-    report = failed(refusal.value, context(), lambda _group: True)
+    report = failed(refusal.value, text.encode(), context(), lambda _group: True)
     assert isinstance(refusal.value, CONTRADICTIONS) is contradicts
     assert report == (failure_report(grouping_key(PATH), RECEIVED_MS, held=True) if contradicts else None)
 
@@ -273,7 +273,7 @@ def test_failure_asks_whether_its_own_group_is_held() -> None:
         asked.append(group)
         return False
 
-    report = failed(TypeConflict("why"), context("/metrics/job/a/b/c"), is_held)
+    report = failed(TypeConflict("why"), b"", context("/metrics/job/a/b/c"), is_held)
 
     group = grouping_key("/metrics/job/a/b/c")
     assert asked == [group]
@@ -284,7 +284,7 @@ def test_failure_asks_whether_its_own_group_is_held() -> None:
     "error", [RateLimited("why", 1), JournalFull("why"), Forbidden("why"), NotReady("why")]
 )
 def test_refusal_that_is_not_about_the_body_is_no_failure_of_the_group(error: PushRejected) -> None:
-    assert failed(error, context(), lambda _group: True) is None
+    assert failed(error, b"", context(), lambda _group: True) is None
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,17 @@ from pushgateway_bridge.errors import (
     WrongMethod,
 )
 from pushgateway_bridge.model.report import Report
-from tests.bridge.dialects.test_pixeltracker import (
-    NUMBERS,
-    RECEIVED_MS,
-    TEXTS,
-    VALUES,
-    assert_prometheus_can_hold,
-    expected_of,
+from tests.bridge.dialects.host_bodies import (
+    BYTES,
+    MAX_LABEL_BYTES,
+    assert_labels_are_bounded,
+    assert_outcome,
+    assert_pairs,
+    assert_taken_or_refused,
+    near_misses,
+    torn_bodies,
 )
+from tests.bridge.dialects.test_pixeltracker import NUMBERS, RECEIVED_MS, VALUES, expected_of
 
 CASES = Path(__file__).parent / "cases" / "statix"
 BODIES = sorted(CASES.glob("*.json"))
@@ -84,12 +87,8 @@ KEYS = st.sampled_from(
         ),
     )
 )
-NEAR_MISSES = st.recursive(
-    VALUES
-    | NUMBERS
-    | st.sampled_from(["192.168.1.7", "full", "2026-01-31T06:55:00+01:00", "Linux", "x" * 300]),
-    lambda inner: st.dictionaries(KEYS, inner, max_size=6) | st.lists(inner, max_size=4),
-    max_leaves=12,
+NEAR_MISSES = near_misses(
+    KEYS, st.sampled_from(["192.168.1.7", "full", "2026-01-31T06:55:00+01:00", "Linux", "x" * 300])
 )
 
 
@@ -125,11 +124,9 @@ def outcome_of(body: bytes) -> str:
 
 
 def assert_bounded(report: Report) -> None:
-    assert_prometheus_can_hold(report)
+    assert_labels_are_bounded(report)
     for group in report.groups:
-        assert len(dict(group.group)["instance"].encode()) <= 1024
-        for _, labels in group.shape:
-            assert all(len(value.encode()) <= 1024 for _, value in labels)
+        assert len(dict(group.group)["instance"].encode()) <= MAX_LABEL_BYTES
     assert report.entry is not None
     assert b"\n" not in report.entry
     json.loads(report.entry)
@@ -137,19 +134,11 @@ def assert_bounded(report: Report) -> None:
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda file: file.stem)
 def test_body_gives_its_series(body: Path, update_golden: bool) -> None:
-    outcome = outcome_of(body.read_bytes())
-    expected = body.with_suffix(".prom")
-    if update_golden:
-        expected.write_text(outcome)
-
-    assert outcome == expected.read_text()
+    assert_outcome(body, outcome_of(body.read_bytes()), update=update_golden)
 
 
 def test_every_case_has_both_files() -> None:
-    stems = {file.stem for file in BODIES}
-
-    assert stems
-    assert stems == {file.stem for file in CASES.glob("*.prom")}
+    assert_pairs(CASES)
 
 
 @pytest.mark.parametrize(
@@ -198,25 +187,14 @@ def test_body_that_is_no_json_is_refused_in_the_words_of_the_original(body: byte
     )
 
 
-@given(st.binary(max_size=200) | TEXTS.map(str.encode))
+@given(BYTES)
 def test_bytes_are_taken_or_refused(body: bytes) -> None:
-    try:
-        report = DIALECT.decode(body, JSON)
-    except PushRejected:
-        return
-    assert_bounded(report)
+    assert_taken_or_refused(DIALECT, body, JSON, assert_bounded)
 
 
-@given(st.sampled_from(BODIES), st.integers(min_value=0), st.integers(min_value=0), st.binary(max_size=4))
-def test_torn_bodies_are_taken_or_refused(file: Path, start: int, length: int, instead: bytes) -> None:
-    body = file.read_bytes()
-    start %= len(body) + 1
-    torn = body[:start] + instead + body[start + length % 40 :]
-    try:
-        report = DIALECT.decode(torn, JSON)
-    except PushRejected:
-        return
-    assert_bounded(report)
+@given(torn_bodies(BODIES))
+def test_torn_bodies_are_taken_or_refused(body: bytes) -> None:
+    assert_taken_or_refused(DIALECT, body, JSON, assert_bounded)
 
 
 @given(st.dictionaries(st.sampled_from((*BASE, "disk_read", "disk_write")), VALUES | NUMBERS, max_size=5))

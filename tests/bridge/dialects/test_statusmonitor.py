@@ -25,14 +25,16 @@ from pushgateway_bridge.errors import (
     WrongToken,
 )
 from pushgateway_bridge.model.report import Report
-from tests.bridge.dialects.test_pixeltracker import (
-    NUMBERS,
-    RECEIVED_MS,
-    TEXTS,
-    VALUES,
-    assert_prometheus_can_hold,
-    expected_of,
+from tests.bridge.dialects.host_bodies import (
+    BYTES,
+    assert_labels_are_bounded,
+    assert_outcome,
+    assert_pairs,
+    assert_taken_or_refused,
+    near_misses,
+    torn_bodies,
 )
+from tests.bridge.dialects.test_pixeltracker import RECEIVED_MS, expected_of
 
 CASES = Path(__file__).parent / "cases" / "statusmonitor"
 BODIES = sorted(CASES.glob("*.json"))
@@ -45,11 +47,7 @@ KEYS = st.sampled_from(
         *("partitions", "io", "device", "mountpoint", "fstype", "read_bytes", "read_time", "bytes_sent"),
     )
 )
-NEAR_MISSES = st.recursive(
-    VALUES | NUMBERS,
-    lambda inner: st.dictionaries(KEYS, inner, max_size=6) | st.lists(inner, max_size=4),
-    max_leaves=12,
-)
+NEAR_MISSES = near_misses(KEYS)
 
 
 def decode(document: object, context: PushContext = AGENT) -> Report:
@@ -65,28 +63,13 @@ def outcome_of(body: bytes) -> str:
         return f"# {reply.status} {reply.content_type}\n{reply.body.decode()}\n"
 
 
-def assert_bounded(report: Report) -> None:
-    assert_prometheus_can_hold(report)
-    for group in report.groups:
-        for _, labels in group.shape:
-            assert all(len(value.encode()) <= 1024 for _, value in labels)
-
-
 @pytest.mark.parametrize("body", BODIES, ids=lambda file: file.stem)
 def test_body_gives_its_series(body: Path, update_golden: bool) -> None:
-    outcome = outcome_of(body.read_bytes())
-    expected = body.with_suffix(".prom")
-    if update_golden:
-        expected.write_text(outcome)
-
-    assert outcome == expected.read_text()
+    assert_outcome(body, outcome_of(body.read_bytes()), update=update_golden)
 
 
 def test_every_case_has_both_files() -> None:
-    stems = {file.stem for file in BODIES}
-
-    assert stems
-    assert stems == {file.stem for file in CASES.glob("*.prom")}
+    assert_pairs(CASES)
 
 
 @pytest.mark.parametrize(
@@ -113,25 +96,14 @@ def test_body_that_is_no_json_is_refused_in_the_words_of_the_original(body: byte
     assert DIALECT.refuse(refusal.value) == Reply(400, b'{"detail":"Invalid JSON"}', "application/json")
 
 
-@given(st.binary(max_size=200) | TEXTS.map(str.encode))
+@given(BYTES)
 def test_bytes_are_taken_or_refused(body: bytes) -> None:
-    try:
-        report = DIALECT.decode(body, AGENT)
-    except PushRejected:
-        return
-    assert_bounded(report)
+    assert_taken_or_refused(DIALECT, body, AGENT, assert_labels_are_bounded)
 
 
-@given(st.sampled_from(BODIES), st.integers(min_value=0), st.integers(min_value=0), st.binary(max_size=4))
-def test_torn_bodies_are_taken_or_refused(file: Path, start: int, length: int, instead: bytes) -> None:
-    body = file.read_bytes()
-    start %= len(body) + 1
-    torn = body[:start] + instead + body[start + length % 40 :]
-    try:
-        report = DIALECT.decode(torn, AGENT)
-    except PushRejected:
-        return
-    assert_bounded(report)
+@given(torn_bodies(BODIES))
+def test_torn_bodies_are_taken_or_refused(body: bytes) -> None:
+    assert_taken_or_refused(DIALECT, body, AGENT, assert_labels_are_bounded)
 
 
 @given(st.dictionaries(KEYS, NEAR_MISSES, max_size=6))
@@ -140,7 +112,7 @@ def test_every_object_with_a_timestamp_is_taken(document: dict[str, object]) -> 
 
     assert report.accepted == 1
     assert report.entry is None
-    assert_bounded(report)
+    assert_labels_are_bounded(report)
 
 
 @given(st.dictionaries(KEYS, NEAR_MISSES, max_size=6))
@@ -183,7 +155,7 @@ def test_token_bound_to_an_instance_pushes_for_it() -> None:
 def test_agent_name_of_any_length_gives_a_label_that_can_be_held(name: str, shown: str | None) -> None:
     report = decode({"timestamp": 1}, PushContext(RECEIVED_MS, "", Pusher(12, name)))
 
-    assert_bounded(report)
+    assert_labels_are_bounded(report)
     (_, labels) = report.groups[0].shape[0]
     assert dict(labels).get("agent_name") == shown
     assert dict(labels)["user_id"] == "0"

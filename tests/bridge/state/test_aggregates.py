@@ -173,11 +173,20 @@ def test_hours_that_no_window_reaches_are_deleted(bridge: Harness) -> None:
         ({"gauge": ("x", "gauge", 1)}, {"gauge": ("x", "counter", 1)}, TypeConflict),
         ({"gauge": ("x", "gauge", 1)}, {"gauge": ("x", "gauge", 2), "job": "node"}, ReservedJob),
         ({"gauge": ("x", "gauge", 1)}, {"gauge": ("telemetry_x", "gauge", 2)}, ReservedName),
-        ({"gauge": ("x", "gauge", 1)}, {"gauge": ("telemetry_reports_total", "gauge", 2)}, TypeConflict),
+        ({"gauge": ("x", "gauge", 1)}, {"gauge": ("minigem_store_up", "gauge", 2)}, ReservedName),
+        ({"gauge": ("x", "gauge", 1)}, {"gauge": ("telemetry_reports_total", "gauge", 2)}, ReservedName),
         ({"gauge": ("x", "histogram", 1)}, {"gauge": ("x_count", "gauge", 2)}, NameConflict),
         ({"gauge": ("x_sum", "gauge", 1)}, {"gauge": ("x", "summary", 2)}, NameConflict),
     ],
-    ids=["type", "job", "name", "own metric", "line of a histogram", "line of a summary"],
+    ids=[
+        "type",
+        "job",
+        "name",
+        "name of the bridge",
+        "own metric",
+        "line of a histogram",
+        "line of a summary",
+    ],
 )
 def test_a_push_that_contradicts_what_is_held_is_refused(
     bridge: Harness, first: object, second: object, error: type[PushRejected]

@@ -8,6 +8,7 @@ from pathlib import Path
 from pushgateway_bridge.access.sessions import Sessions
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.web.geo import Countries
 from pushgateway_bridge.web.guard import AccessRules, Guard
 from pushgateway_bridge.web.push import PushGate, PushSizes
 from pushgateway_bridge.web.rate import ClientAddresses
@@ -22,4 +23,5 @@ def gate_of(
     tokens = Tokens(directory, clock_ms)
     guard = Guard(tokens, Sessions(tokens, lambda: b"secret", clock_ms, 3600.0), rules)
     limits = {name: dialect.max_body_bytes for name, dialect in dialects.items()}
-    return PushGate(guard, ClientAddresses(()), {}, limits, PushSizes())
+    addresses = ClientAddresses(())
+    return PushGate(guard, addresses, {}, limits, PushSizes(), Countries(addresses))

@@ -19,7 +19,7 @@ from fastapi import HTTPException, Request
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pushgateway_bridge.access.control import SOCKET_NAME, short_path
+from pushgateway_bridge.access.control import SOCKET_NAME
 from pushgateway_bridge.access.token import ACTIVATION_SECONDS, Right
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
@@ -33,6 +33,7 @@ from tests.bridge.process import BridgeProcess
 from tests.bridge.web.gates import OPEN, gate_of
 from tests.bridge.web.harness import Web
 from tests.bridge.web.raw_http import Answer, Connection, push, request
+from tests.bridge.web.running import WAYS, owner_of
 
 CLOSED_READS = OPEN._replace(reads_need_token=True)
 
@@ -52,6 +53,12 @@ OPEN_ROUTES = {
     ("GET", "/pt/health"),
     ("GET", "/sm/health"),
     ("GET", "/sx/health"),
+    ("GET", "/mg/health"),
+    ("GET", "/pve/health"),
+    *(("GET", f"{prefix}/healthz") for prefix in ("", "/pve")),
+    *(("GET", f"{prefix}/dbhealth") for prefix in ("", "/mg")),
+    ("GET", "/pve/"),  # both lead to the dashboard
+    ("GET", "/pve/dashboard"),
     ("GET", "/sx/metrics"),  # where one only pushes: always 405
     *(("POST", f"{prefix}/agents/validate-token") for prefix in ("", "/sm", "/api/auth")),
     ("GET", "/dashboard/assets/{name}"),
@@ -86,6 +93,33 @@ DELETERS = {
         ("DELETE", f"{prefix}/hosts/{{hostname:text}}"),
     )
 }
+REFUSING = {
+    (method, f"{prefix}{path}")
+    for path, prefixes, answered in (
+        ("/data", ("", "/sx"), ("GET",)),
+        ("/hosts", ("", "/sx"), ("GET",)),
+        ("/details", ("", "/sx"), ("GET",)),
+        ("/health", ("/sx",), ("GET",)),
+        ("/hosts/{hostname:text}", ("", "/sx"), ("DELETE",)),
+        ("/hosts/{hostname:text}/clean", ("", "/sx"), ("POST", "DELETE")),
+    )
+    for prefix in prefixes
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE")
+    if method not in answered
+}
+"""Where statix' own framework has a page of its own for other methods: always 405."""
+REFUSING |= {("GET", path) for path in DIALECTS["proxmoxve"].paths if not path.endswith("/")}
+SECRET = {("GET", f"{prefix}/debug/{name}") for prefix in ("", "/mg") for name in ("recent", "counts")}
+"""What a secret of its own opens, and no token."""
+NOWHERE = {
+    (method, f"{prefix}{path}")
+    for prefix in ("", "/mg")
+    for path in ("/stats", "/debug/recent", "/debug/counts", "/dbhealth")
+    for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE")
+}
+NOWHERE |= {(method, "/mg/health") for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE")}
+NOWHERE |= {("GET", path) for path in DIALECTS["minigem"].paths}
+"""Where minigem's own framework knows no route: always 404."""
 PUSHES = {
     f"{path}{{rest:path}}" if dialect.paths_go_on else path
     for dialect in DIALECTS.values()
@@ -142,7 +176,8 @@ def reads_of(web: Web) -> list[str]:
     return [
         path
         for method, path in routes_of(web)
-        if method == "GET" and ("GET", path) not in OPEN_ROUTES | ADMINS | AGENTS
+        if method == "GET"
+        and ("GET", path) not in OPEN_ROUTES | ADMINS | AGENTS | REFUSING | SECRET | NOWHERE
     ]
 
 
@@ -151,8 +186,25 @@ def test_no_route_is_forgotten(web: Web) -> None:
     routes = set(routes_of(web))
     others = {(method, path) for method, path in routes if path not in PUSHES or method == "GET"}
 
-    assert routes >= OPEN_ROUTES | ADMINS | AGENTS | DELETERS
-    assert {method for method, _ in others - OPEN_ROUTES - ADMINS - AGENTS - DELETERS} == {"GET"}
+    known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE
+    assert routes >= known
+    assert {method for method, _ in others - known} == {"GET"}
+
+
+def test_what_is_never_allowed_is_allowed_to_nobody(web: Web) -> None:
+    web.app = Through(web.app, Door.OWNER)
+
+    for method, path in sorted(REFUSING):
+        assert ask(web, method, path).status_code == 405, (method, path)
+    for method, path in sorted(NOWHERE):
+        assert ask(web, method, path).status_code == 404, (method, path)
+
+
+def test_what_has_a_secret_of_its_own_is_opened_by_no_token(web: Web) -> None:
+    web.bridge.tokens.directory.mkdir()
+    for method, path in sorted(SECRET):
+        assert ask(web, method, path).status_code == 401, path
+        assert ask(web, method, path, made(web, *Right)).status_code == 401, path
 
 
 def test_only_administrators_see_agents(closed: Web) -> None:
@@ -493,18 +545,6 @@ class Running(NamedTuple):
     def hosts(self) -> set[str]:
         """The instances that are stored."""
         return set(re.findall(r'instance="([^"]+)"', self.bridge.get("/metrics")))
-
-
-WAYS: Mapping[str, tuple[str, ...]] = {"hot": (), "ordinary": ("--web.hot-routes=false",)}
-
-
-@contextlib.contextmanager
-def owner_of(bridge: BridgeProcess) -> Iterator[httpx2.Client]:
-    with (
-        short_path(bridge.directory / "access") as path,
-        httpx2.Client(transport=httpx2.HTTPTransport(uds=path), base_url="http://bridge") as client,
-    ):
-        yield client
 
 
 @contextlib.contextmanager

@@ -42,6 +42,7 @@ from pushgateway_bridge.config import AccessConfig, Config, JournalConfig
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.model.report import Report
+from pushgateway_bridge.once import MAX_KEY_CHARACTERS
 from pushgateway_bridge.web.openapi import EXAMPLES
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.harness import Web
@@ -296,11 +297,58 @@ def test_the_example_of_a_push_is_accepted(name: str, web: Web, document: dict[s
                 dialect.token_header: f"Bearer {secret}" if in_bearer else secret,
             },
         )
-        assert (answer.status_code, answer.content) == (told.status, told.body)
+        expected = dialect.accepted_at.get(path, told)
+        assert (answer.status_code, answer.content) == (expected.status, expected.body)
 
     counted = web.value("telemetry_events_total", dialect=name, result="accepted")
     assert counted is not None
     assert counted >= len(pushes)
+
+
+LOOKED_AT = {
+    "Idempotency-Key": "x" * (MAX_KEY_CHARACTERS + 1),
+    "X-Time-To-Live-Seconds": "soon",
+}
+"""Header → a value that is refused by who looks at it."""
+
+
+@pytest.mark.parametrize("header", LOOKED_AT)
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_header_of_a_push_is_documented_where_it_is_looked_at(
+    name: str, header: str, web: Web, document: dict[str, Any]
+) -> None:
+    dialect = DIALECTS[name]
+    media_type, example = EXAMPLES[name]
+    in_bearer = dialect.token_header == "authorization"
+    with web.bridge.tokens.locked():
+        secret = web.bridge.tokens.create("example", [Right.PUSH], instance="" if in_bearer else "lab-7")[1]
+
+    for method, shown, path in pushes_of(dialect):
+        parameters = document["paths"][shown][method.lower()]["parameters"]
+        answer = web.request(
+            method,
+            path,
+            content=example,
+            headers={
+                "content-type": media_type,
+                dialect.token_header: f"Bearer {secret}" if in_bearer else secret,
+                header: LOOKED_AT[header],
+            },
+        )
+        documented = header in [one["name"] for one in parameters if one["in"] == "header"]
+        assert answer.status_code == (400 if documented else dialect.accepted.status), answer.text
+
+
+def test_a_time_to_live_is_documented_with_the_bounds_that_it_has(web: Web, document: dict[str, Any]) -> None:
+    push = document["paths"]["/metrics/job/{rest}"]["post"]
+    [schema] = [one["schema"] for one in push["parameters"] if one["name"] == "X-Time-To-Live-Seconds"]
+    above, most = schema["exclusiveMinimum"], schema["maximum"]
+
+    def status(seconds: float) -> int:
+        return web.push(b"a 1\n", "/metrics/job/a", x_time_to_live_seconds=str(seconds)).status_code
+
+    assert (schema["type"], status(most), status(above + 0.001)) == ("number", 200, 200)
+    assert (status(most + 1), status(above)) == (400, 400)
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -309,7 +357,8 @@ def test_a_push_documents_the_answers_that_every_dialect_has(name: str, document
 
     for method, shown, _ in pushes_of(dialect):
         answers = document["paths"][shown][method.lower()]["responses"]
-        expected = {str(dialect.accepted.status), *map(str, (400, 401, 413, 415, 422, 429, 503))}
+        accepted = dialect.accepted_at.get(shown, dialect.accepted)
+        expected = {str(accepted.status), *map(str, (400, 401, 413, 415, 422, 429, 503))}
         assert expected <= set(answers)
         assert "Retry-After" in answers["429"]["headers"]
         assert "Retry-After" in answers["503"]["headers"]

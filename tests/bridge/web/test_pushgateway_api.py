@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 import shutil
+import struct
 import subprocess
 import time
 import urllib.request
@@ -31,6 +32,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pushgateway_bridge.access.token import Right
+from pushgateway_bridge.dialects.dialect import DEFAULT_LIMITS, PushLimits
+from pushgateway_bridge.state.limits import LEAST_SOURCES, SeriesLimits
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.gates import OPEN
 from tests.bridge.web.harness import Web
@@ -124,9 +127,13 @@ def job(request: pytest.FixtureRequest) -> str:
 
 def series(bridge: Bridge, job: str) -> dict[str, float]:
     """What is shown of *job* besides the times of its pushes and what the bridge knows of it."""
+    return series_of(lines(bridge.scrape(), job))
+
+
+def series_of(found: list[tuple[str, float]]) -> dict[str, float]:
     return {
         name: value
-        for name, value in lines(bridge.scrape(), job)
+        for name, value in found
         if not name.startswith(("push_time_", "push_failure_", "telemetry_"))
     }
 
@@ -213,15 +220,29 @@ def test_post_of_nothing_changes_the_time_alone(bridge: Bridge, job: str) -> Non
     assert times(bridge, job)[0] >= before
 
 
-def test_replaced_family_may_come_again_as_another_type_only_when_nobody_has_it(
-    ordinary: InProcess, job: str
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_only_group_that_has_a_family_may_push_it_as_another_type(
+    bridge: Bridge, job: str, method: str
 ) -> None:
-    push(ordinary, "PUT", job, b"# TYPE a gauge\na 1\n")
+    name = f"retyped_{method.lower()}_total"
+    job += method
+    gauge, counter = (f"# TYPE {name} {kind}\n{name} 1\n".encode() for kind in ("gauge", "counter"))
+    push(bridge, "PUT", job, gauge)
+    push(bridge, method, job, counter)
+    assert f"# TYPE {name} counter\n" in bridge.scrape()
 
-    assert "a is held as a gauge, and was pushed as a counter" in refused(
-        ordinary, job, b"# TYPE a counter\na 1\n", method="PUT"
-    )
-    assert series(ordinary, job) == {"a": 1}
+    push(bridge, "PUT", f"{job}/zone/z", counter)
+    for path in (job, f"{job}/zone/z", f"{job}/zone/y"):
+        assert f"{name} is held as a counter, and was pushed as a gauge" in refused(
+            bridge, path, gauge, method=method
+        )
+    deleted(bridge, f"{job}/zone/z")
+    push(bridge, method, job, gauge)
+    deleted(bridge, job)
+    push(bridge, method, f"{job}/zone/y", counter)
+
+    assert f"# TYPE {name} counter\n" in bridge.scrape()
+    assert series(bridge, job) == {f"{name}{{zone=y}}": 1}
 
 
 # Lines of histograms and summaries
@@ -330,6 +351,7 @@ def test_push_that_contradicts_sets_the_failure_time_and_changes_nothing_else(
     bridge: Bridge, job: str, why: str, body: bytes
 ) -> None:
     job = f"{job}{len(body)}"
+    push(bridge, "PUT", f"{job}_other", b"a 1\n")
     push(bridge, "PUT", job, b"a 1\nb 1\n")
     pushed, _ = times(bridge, job)
 
@@ -579,6 +601,44 @@ def test_everything_that_was_answered_is_there_after_a_restart(
     assert then["c{x=2,zone=z}"] == 1
 
 
+@pytest.mark.stack
+@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_types_that_changed_are_there_after_a_restart(
+    tmp_path: Path, job: str, end: str, checkpoint: bool
+) -> None:
+    seconds = 0.2 if checkpoint else 3600
+    with BridgeProcess(tmp_path, f"--journal.checkpoint-interval-seconds={seconds}") as process:
+        bridge = OverHttp(process)
+        push(bridge, "PUT", job, b"# TYPE took_seconds gauge\ntook_seconds 1\nsize_bytes_count 1\n")
+        push(bridge, "PUT", f"{job}/zone/z", b"# TYPE runs_total gauge\nruns_total 1\n")
+        if checkpoint:
+            pushed, until = time.time(), time.monotonic() + 30
+            while process.series()["telemetry_checkpoint_timestamp_seconds"] <= pushed:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        push(bridge, "PUT", job, HISTOGRAM + SUMMARY)
+        deleted(bridge, f"{job}/zone/z")
+        push(bridge, "POST", f"{job}/zone/y", b"# TYPE runs_total counter\nruns_total 2\n")
+        before = lines(bridge.scrape(), job)
+        if end == "kill":
+            process.kill()
+        else:
+            assert process.terminate() == 0
+        process.start()
+
+        text = bridge.scrape()
+        refused(bridge, f"{job}/zone/z", b"# TYPE runs_total gauge\nruns_total 1\n")
+        refused(bridge, f"{job}/zone/z", b"# TYPE took_seconds gauge\ntook_seconds 1\n")
+        push(bridge, "PUT", job, b"# TYPE took_seconds gauge\ntook_seconds 3\n")
+        push(bridge, "PUT", f"{job}/zone/z", b"size_bytes_count 1\n")
+
+    assert lines(text, job) == before
+    assert len(series_of(before)) == 10
+    for header in ("took_seconds histogram", "size_bytes summary", "runs_total counter"):
+        assert text.count(f"# TYPE {header}\n") == 1
+
+
 # Tokens
 
 
@@ -646,6 +706,270 @@ def test_failed_push_for_another_source_than_the_tokens_leaves_it_alone(guarded:
     assert lines(guarded.scrape(), job) == before
     refused(guarded, f"{job}/instance/mine", b"a 2 5\n", mine)
     assert lines(guarded.scrape(), job) != before
+
+
+# Several groups in one push
+
+GROUPS = "/api/v1/groups"
+
+
+def groups_body(job: str, value: float = 1, family: str = "a") -> bytes:
+    """A sample of each of two groups of *job*, and one of another job."""
+    metrics = (f'job="{job}",instance="one"', f'job="{job}",own="o"', f'job="{job}_other"')
+    return "".join(f"{family}{{{labels}}} {value}\n" for labels in metrics).encode()
+
+
+def push_groups(
+    bridge: Bridge, method: str, body: bytes, *headers: str, by: str = "", status: int = 200
+) -> str:
+    """The body of the answer to a push of several groups."""
+    answer = bridge.send(method, GROUPS + by, body, TEXT, *headers)
+    assert answer.status == status, answer.body
+    return answer.body.decode()
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_groups_of_one_push_are_stored_together(bridge: Bridge, job: str, method: str) -> None:
+    job += method
+    before = time.time()
+    push_groups(bridge, method, groups_body(job))
+
+    found = dict(lines(bridge.scrape(), job))
+    assert series_of(list(found.items())) == {"a{instance=one}": 1, "a{own=o}": 1}
+    assert series(bridge, f"{job}_other") == {"a": 1}
+    for labels in ("", "{instance=one}"):
+        assert before - 1 <= found[f"push_time_seconds{labels}"] <= time.time() + 1
+        assert found[f"push_failure_time_seconds{labels}"] == 0
+
+
+def test_put_of_groups_takes_the_place_of_those_it_names(bridge: Bridge, job: str) -> None:
+    push(bridge, "PUT", f"{job}/instance/one", b"a 1\nb 1\n")
+    push(bridge, "PUT", f"{job}/instance/one/zone/z", b"a 1\nb 1\n")
+    push(bridge, "PUT", f"{job}/instance/two", b"a 1\nb 1\n")
+    push_groups(bridge, "PUT", groups_body(job, 2))
+
+    assert series(bridge, job) == {
+        "a{instance=one}": 2,
+        "a{own=o}": 2,
+        **{f"{name}{{{labels}}}": 1 for name in "ab" for labels in ("instance=one,zone=z", "instance=two")},
+    }
+
+
+def test_post_of_groups_takes_the_place_of_their_families(bridge: Bridge, job: str) -> None:
+    push(bridge, "PUT", f"{job}/instance/one", b'a{x="1"} 1\nb 1\n')
+    push(bridge, "PUT", job, b"b 1\n")
+    push_groups(bridge, "POST", groups_body(job, 2))
+
+    assert series(bridge, job) == {"a{instance=one}": 2, "b{instance=one}": 1, "a{own=o}": 2, "b": 1}
+
+
+def test_path_says_what_tells_groups_apart(bridge: Bridge, job: str) -> None:
+    body = f'a{{job="{job}",instance="i",shard="1"}} 1\na{{job="{job}",instance="i",shard="2"}} 2\n'.encode()
+    push_groups(bridge, "PUT", body, by="/by/shard")
+    deleted(bridge, f"{job}/shard/1")
+    assert series(bridge, job) == {"a{instance=i,shard=2}": 2}
+
+    push_groups(bridge, "PUT", body, by="/by/instance/shard")
+    deleted(bridge, f"{job}/instance/i/shard/2")
+    push_groups(bridge, "PUT", f'b{{job="{job}",instance="i"}} 3\n'.encode(), by="/by/job")
+
+    assert series(bridge, job) == {
+        "a{instance=i,shard=1}": 1,
+        "a{instance=i,shard=2}": 2,
+        "b{instance=i}": 3,
+    }
+
+
+@pytest.mark.parametrize("coding", ["gzip", "snappy", "protobuf"])
+def test_groups_come_in_every_form(bridge: Bridge, job: str, coding: str) -> None:
+    job += coding
+    body = f'foo{{job="{job}",instance="i"}} 1.5\nfoo{{job="{job}"}} 2.5\n'.encode()
+    header = f"Content-Encoding: {coding}"
+    if coding == "gzip":
+        body = gzip.compress(body)
+    elif coding == "snappy":
+        body = bytes(cramjam.snappy.compress(body))
+    else:
+        label = b"\x0a\x03job\x12" + bytes([len(job)]) + job.encode()
+        metric = b"\x0a" + bytes([len(label)]) + label + b"\x2a\x09\x09" + struct.pack("<d", 1.5)
+        family = b"\x0a\x03foo\x18\x03\x22" + bytes([len(metric)]) + metric
+        body = bytes([len(family)]) + family
+        header = "Content-Type: application/vnd.google.protobuf"
+    answer = bridge.send("POST", GROUPS, body, header)
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert series(bridge, job) == (
+        {"foo": 1.5} if coding == "protobuf" else {"foo{instance=i}": 1.5, "foo": 2.5}
+    )
+
+
+def test_nothing_is_stored_if_one_group_is_refused_and_all_have_failed(bridge: Bridge, job: str) -> None:
+    name = f"{job}_total"
+    push(bridge, "PUT", f"{job}_holder", f"# TYPE {name} counter\n{name} 1\n".encode())
+    push(bridge, "PUT", f"{job}/instance/one", b"a 1\n")
+    pushed = times_of(bridge, job, "{instance=one}")[0]
+
+    body = groups_body(job, 2) + f'{name}{{job="{job}_third"}} 1\n'.encode()
+    assert "is held as a counter" in push_groups(bridge, "PUT", body, status=400)
+
+    assert series(bridge, job) == {"a{instance=one}": 1}
+    assert series(bridge, f"{job}_other") == series(bridge, f"{job}_third") == {}
+    after, failed = times_of(bridge, job, "{instance=one}")
+    assert after == pushed <= failed
+    for new in (job, f"{job}_other", f"{job}_third"):
+        after, failed = times_of(bridge, new, "")
+        assert after == 0 < failed
+
+
+def times_of(bridge: Bridge, job: str, labels: str) -> tuple[float, float]:
+    found = dict(lines(bridge.scrape(), job))
+    return found[f"push_time_seconds{labels}"], found[f"push_failure_time_seconds{labels}"]
+
+
+def test_groups_beside_one_of_a_scraped_job_are_not_told_of_a_failure(bridge: Bridge, job: str) -> None:
+    push_groups(bridge, "PUT", groups_body(job))
+    body = groups_body(job, 2) + b'a{job="node"} 1\n'
+    assert "job 'node' is scraped" in push_groups(bridge, "PUT", body, status=400)
+
+    assert series(bridge, job) == {"a{instance=one}": 1, "a{own=o}": 1}
+    assert times_of(bridge, job, "")[1] == 0
+
+
+def test_times_in_a_push_of_groups_are_a_failure_of_each(bridge: Bridge, job: str) -> None:
+    push_groups(bridge, "PUT", groups_body(job))
+    push_groups(bridge, "POST", groups_body(job, 2) + f'b{{job="{job}"}} 1 5\n'.encode(), status=400)
+
+    assert series(bridge, job) == {"a{instance=one}": 1, "a{own=o}": 1}
+    for labels in ("", "{instance=one}"):
+        assert times_of(bridge, job, labels)[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("by", "more", "why"),
+    [
+        ("", b"a 1\n", "without the label job"),
+        ("", b"a", "unexpected end of input stream"),
+        ("/by/a-b", b"", "improper label name"),
+        ("/job/a", b"", "expected a path /api/v1/groups"),
+        ("s", b"", "expected a path /api/v1/groups"),
+    ],
+)
+def test_groups_that_cannot_be_read_are_refused_whole(
+    bridge: Bridge, job: str, by: str, more: bytes, why: str
+) -> None:
+    job = f"{job}{len(by)}{len(more)}"
+    assert why in push_groups(bridge, "PUT", groups_body(job) + more, by=by, status=400)
+
+    assert lines(bridge.scrape(), job) == []
+
+
+def test_push_of_no_group_is_accepted(ordinary: InProcess) -> None:
+    assert push_groups(ordinary, "PUT", b"") == ""
+    assert push_groups(ordinary, "POST", b"# TYPE a gauge\n") == ""
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+def test_groups_take_no_other_method(ordinary: InProcess, method: str) -> None:
+    assert push_groups(ordinary, method, b"", status=405) == "Method Not Allowed\n"
+
+
+def test_limits_hold_for_all_groups_of_a_push_together(ordinary: InProcess, job: str) -> None:
+    bridge = ordinary.web.bridge
+    bridge.gate.sizes.limits = PushLimits(max_items=2)
+    assert "more than 2 samples" in push_groups(ordinary, "PUT", groups_body(job), status=400)
+    bridge.gate.sizes.limits = DEFAULT_LIMITS
+
+    bridge.store.new_series.limits = SeriesLimits(max_series=5)
+    assert "limits.max_series is 5" in push_groups(ordinary, "PUT", groups_body(job), status=429)
+
+    bridge.store.new_series.limits = SeriesLimits(max_series=LEAST_SOURCES * 10)
+    sources = [f'a{{job="{job}{number}"}} 1\n'.encode() for number in range(LEAST_SOURCES + 1)]
+    assert "sources are held" in push_groups(ordinary, "PUT", b"".join(sources), status=429)
+    assert f'job="{job}' not in ordinary.scrape()
+    push_groups(ordinary, "PUT", b"".join(sources[1:]))
+    assert ordinary.scrape().count("\na{job=") == LEAST_SOURCES
+
+
+def test_groups_are_counted_and_forgotten(ordinary: InProcess, job: str) -> None:
+    push_groups(ordinary, "PUT", groups_body(job), "X-Time-To-Live-Seconds: 0.2")
+    push(ordinary, "PUT", job, b"b 1\n")
+
+    value = ordinary.web.value
+    assert value("telemetry_pushes_total", dialect="pushgateway") == 2
+    assert value("telemetry_events_total", dialect="pushgateway", result="accepted") == 4
+    assert value("telemetry_reports_total", job=job, instance="one") == 1
+    deadline = time.monotonic() + 30
+    while "a{instance=one}" in series(ordinary, job):
+        assert time.monotonic() < deadline
+        ordinary.web.bridge.ingest.expire()
+    assert series(ordinary, job) == {"b": 1}
+
+
+@pytest.mark.stack
+def test_groups_of_one_push_are_there_after_a_kill(tmp_path: Path, job: str) -> None:
+    with BridgeProcess(tmp_path) as process:
+        bridge = OverHttp(process)
+        push_groups(bridge, "PUT", groups_body(job))
+        push_groups(bridge, "PUT", groups_body(job, 2, "b"))
+        before = [lines(bridge.scrape(), name) for name in (job, f"{job}_other")]
+        process.kill()
+        process.start()
+
+        assert [lines(bridge.scrape(), name) for name in (job, f"{job}_other")] == before
+    assert series_of(before[0]) == {"b{instance=one}": 2, "b{own=o}": 2}
+
+
+def test_token_pushes_replaces_and_deletes_its_own_groups_alone(guarded: InProcess, job: str) -> None:
+    """In the form for one group and in that for several; a push that has one group of another stores nothing."""
+    tokens = guarded.web.bridge.tokens
+    bindings = {"any": ("", ""), "job": (job, ""), "both": (job, "one"), "instance": ("", "one")}
+    of = {
+        name: f"Authorization: Bearer {tokens.create('test', [Right.PUSH], job=own, instance=instance)[1]}"
+        for name, (own, instance) in bindings.items()
+    }
+    groups = {
+        "mine": f'job="{job}",instance="one"',
+        "of my job": f'job="{job}",instance="two"',
+        "of nobody": f'job="{job}"',
+        "other": f'job="{job}_other",instance="one"',
+    }
+    may = {
+        "any": set(groups),
+        "job": {"mine", "of my job", "of nobody"},
+        "both": {"mine"},
+        "instance": {"mine", "other"},
+    }
+    for token, header in of.items():
+        for method in ("PUT", "POST"):
+            for name, labels in groups.items():
+                before = [lines(guarded.scrape(), one) for one in (job, f"{job}_other")]
+                both = (
+                    f"a{{{groups['mine']}}} 1\na{{{labels}}} 1\n" if name != "mine" else f"a{{{labels}}} 1\n"
+                )
+                if name in may[token]:
+                    push_groups(guarded, method, both.encode(), header)
+                    continue
+                for body in (both, both + f"a{{{labels}}} 1 5\n"):
+                    status = 403 if body == both else 400
+                    push_groups(guarded, method, body.encode(), header, status=status)
+                after = [lines(guarded.scrape(), one) for one in (job, f"{job}_other")]
+                assert after == before, "nothing is stored, and no failure of another's group"
+    for token, header in of.items():
+        for name, labels in groups.items():
+            push_groups(guarded, "PUT", f"a{{{labels}}} 1\n".encode(), of["any"])
+            path = labels.replace('job="', "").replace('",instance="', "/instance/").rstrip('"')
+            status = guarded.send("DELETE", f"/metrics/job/{path}", b"", header).status
+            assert status == (202 if name in may[token] else 403)
+            assert (f"\na{{{labels}" in guarded.scrape()) is (name not in may[token])
+
+
+def test_token_is_needed_for_groups_as_for_one(guarded: InProcess, job: str) -> None:
+    tokens = guarded.web.bridge.tokens
+    push_groups(guarded, "PUT", groups_body(job), status=401)
+    secret = tokens.create("test", [Right.READ, Right.DELETE])[1]
+    push_groups(guarded, "PUT", groups_body(job), f"Authorization: Bearer {secret}", status=403)
+
+    assert job not in guarded.scrape()
 
 
 # Reads

@@ -17,6 +17,7 @@ from pushgateway_bridge.web.rate import (
     client_key,
     parse_networks,
     parse_rate,
+    rates_of,
 )
 from tests.bridge.harness import FakeClock
 from tests.bridge.process import BridgeProcess
@@ -65,7 +66,33 @@ def test_what_is_no_rate_is_told_with_its_setting(text: str) -> None:
     assert str(caught.value).startswith("limits.rates x: expected NUMBER/s, /m, /h or /d, such as 600/m")
 
 
+def test_rates_are_as_configured_else_as_usual() -> None:
+    usual = {"a": "2000/h", "b": "60/m", "c": ""}
+    assert rates_of({}, usual) == {"a": Rate(2000, 3600.0), "b": Rate(60, 60.0)}
+    assert rates_of({"a": "unlimited", "b": "1/s", "c": "5/d"}, usual) == {
+        "b": Rate(1, 1.0),
+        "c": Rate(5, 86400.0),
+    }
+    with pytest.raises(StartFailed, match=r"limits.rates c: expected"):
+        rates_of({"c": "often"}, usual)
+
+
 # How often
+
+
+def test_what_is_left_goes_down_with_each_push_and_comes_back_with_time() -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(Rate(4, 60.0), clock.monotonic)
+    assert limiter.left("a") == (4, 0)
+    limiter.admit("a")
+    assert limiter.left("a") == (3, 15)
+    for _ in range(3):
+        limiter.admit("a")
+    assert limiter.left("a") == (0, 60)
+    waits(limiter)
+    clock.pass_seconds(30)
+    assert limiter.left("a") == (2, 30)
+    assert limiter.left("b") == (4, 0)
 
 
 def waits(limiter: RateLimiter, client: str = "a") -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,32 +15,18 @@ import apsw
 import httpx2
 import pytest
 
-from pushgateway_bridge import app
 from pushgateway_bridge.access.token import Right
-from pushgateway_bridge.dialects import DIALECTS, statix, statusmonitor
 from pushgateway_bridge.dialects.statix_reads import Forgetting
 from tests.bridge.harness import FakeClock
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.gates import OPEN
 from tests.bridge.web.harness import Web
 from tests.bridge.web.raw_http import Connection, push, request
-from tests.bridge.web.test_statusmonitor_api import owner_of
+from tests.bridge.web.running import answered, owner_of
 
 PREFIXES = ("", "/sx")
 NOW: Final = FakeClock().unix_ms // 1000
-PAGE: Final = (
-    "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n<h1>Method Not Allowed</h1>\n"
-    "<p>The method is not allowed for the requested URL.</p>\n"
-)
 HTML: Final = "text/html; charset=utf-8"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The clock of the bridge in this process."""
-    clock = FakeClock()
-    monkeypatch.setattr(app, "SystemClock", lambda: clock)
-    return clock
 
 
 class Stack:
@@ -100,16 +85,8 @@ def report(hostname: str, timestamp: float, **fields: Any) -> bytes:
 
 
 @pytest.fixture
-def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DIALECTS, "statix", statix.DIALECT)
-    monkeypatch.setitem(DIALECTS, "statusmonitor", statusmonitor.DIALECT)
-
-
-@pytest.fixture
-def stack(tmp_path: Path, clock: FakeClock, spoken: None) -> Iterator[Stack]:
-    with Web(tmp_path) as web:
-        web.bridge.tokens.directory.mkdir(parents=True)
-        yield Stack(web, clock)
+def stack(clocked_web: Web, clock: FakeClock) -> Stack:
+    return Stack(clocked_web, clock)
 
 
 # Pushes
@@ -189,33 +166,6 @@ def test_get_and_head_of_metrics_are_the_exposition(stack: Stack) -> None:
     head = stack.web.request("HEAD", "/metrics")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"] == answer.headers["content-type"]
-
-
-@pytest.mark.parametrize("path", ["/metrics", "/sx/metrics"])
-def test_methods_that_neither_push_nor_read_are_not_allowed(stack: Stack, path: str) -> None:
-    for method in ("PUT", "PATCH", "DELETE"):
-        answer = stack.web.request(method, path)
-        assert (answer.status_code, answer.headers["content-type"], answer.text) == (405, HTML, PAGE)
-        allowed = answer.headers["allow"].split(", ")
-        assert allowed == ["GET", "HEAD", "POST", "OPTIONS"] if path == "/metrics" else "POST" in allowed
-
-
-def test_below_the_prefix_metrics_are_not_to_be_read(stack: Stack) -> None:
-    answer = stack.web.get("/sx/metrics")
-    assert (answer.status_code, answer.headers["content-type"], answer.text) == (405, HTML, PAGE)
-    assert answer.headers["allow"] == "POST, OPTIONS"
-
-    head = stack.web.request("HEAD", "/sx/metrics")
-    assert (head.status_code, head.headers["allow"]) == (405, "POST, OPTIONS")
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"), [("/metrics", "GET, HEAD, POST, OPTIONS"), ("/sx/metrics", "POST, OPTIONS")]
-)
-def test_options_names_what_is_allowed(stack: Stack, path: str, allowed: str) -> None:
-    answer = stack.web.request("OPTIONS", path)
-
-    assert (answer.status_code, answer.headers["allow"], answer.content) == (200, allowed, b"")
 
 
 def test_health_is_the_originals_below_the_prefix_and_more_at_the_root(stack: Stack) -> None:
@@ -596,41 +546,12 @@ def test_an_entry_that_cannot_be_read_is_left_where_it_is() -> None:
 
 # A program of its own: both ways of a push, and what outlives its end
 
-PROGRAM: Final = """
-from pushgateway_bridge import cli
-from pushgateway_bridge.dialects import DIALECTS, statix
-
-DIALECTS["statix"] = statix.DIALECT
-cli.main()
-"""
-WAYS: Mapping[str, tuple[str, ...]] = {"hot": (), "ordinary": ("--web.hot-routes=false",)}
-
-
-class Bridge(BridgeProcess):
-    """A bridge that speaks to Monitoring Stack's forwarders."""
-
-    program = (sys.executable, "-c", PROGRAM, "serve")
-
-
-@pytest.fixture(scope="module", params=WAYS)
-def running(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BridgeProcess]:
-    directory = tmp_path_factory.mktemp(request.param)
-    with Bridge(directory / "journal", *WAYS[request.param], log=directory / "log") as bridge:
-        yield bridge
-
-
-def answered(connection: Connection, data: bytes) -> tuple[int, str]:
-    answer = connection.ask(data)
-    return answer.status, answer.body.decode()
-
 
 @pytest.mark.stack
 @pytest.mark.parametrize("path", ["/metrics", "/sx/metrics"])
-def test_both_ways_answer_the_same_on_a_kept_connection(running: BridgeProcess, path: str) -> None:
+def test_both_ways_answer_the_same_on_a_kept_connection(running_bridge: BridgeProcess, path: str) -> None:
     host = path.replace("/", "-")
-    with Connection(running.port) as connection:
+    with Connection(running_bridge.port) as connection:
         for cpu in (10, 20, 30):
             data = push(report(host, int(time.time()), cpu=cpu, details=DETAILS), target=path)
             assert answered(connection, data) == OK
@@ -642,16 +563,16 @@ def test_both_ways_answer_the_same_on_a_kept_connection(running: BridgeProcess, 
         read = connection.ask(request("GET", f"/data?hostname={host}"))
         assert [row["cpu"] for row in json.loads(read.body)["data"]] == [10.0, 20.0, 30.0]
 
-    series = running.series()
+    series = running_bridge.series()
     assert series[f'host_cpu_utilization_ratio{{job="statix",instance="{host}"}}'] == 0.3
     assert series[f'telemetry_reports_total{{job="statix",instance="{host}"}}'] == 3
 
 
 @pytest.mark.stack
-def test_a_percent_encoded_name_is_decoded_once(running: BridgeProcess) -> None:
-    secret = make_deleter(running)
+def test_a_percent_encoded_name_is_decoded_once(running_bridge: BridgeProcess) -> None:
+    secret = make_deleter(running_bridge)
     names = ("a/b", "100%", "a%2Fb", "..", "ü\U0001f5a5", "q\"'", "a b?c#d")
-    with Connection(running.port) as connection:
+    with Connection(running_bridge.port) as connection:
         for name in names:
             assert answered(connection, push(report(name, int(time.time())), target="/metrics")) == OK
         for name in names:
@@ -683,7 +604,7 @@ def read_all(bridge: BridgeProcess) -> tuple[str, ...]:
 
 @pytest.mark.stack
 def test_reads_and_what_was_forgotten_outlive_a_kill_and_a_stop(tmp_path: Path) -> None:
-    with Bridge(tmp_path / "journal", log=tmp_path / "log") as bridge:
+    with BridgeProcess(tmp_path / "journal", log=tmp_path / "log") as bridge:
         secret = make_deleter(bridge)
         with Connection(bridge.port) as connection:
             for cpu in (1, 2):

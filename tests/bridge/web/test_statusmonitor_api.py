@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -14,15 +12,13 @@ from typing import Any, Final, NamedTuple
 import httpx2
 import pytest
 
-from pushgateway_bridge import app
-from pushgateway_bridge.access.control import short_path
 from pushgateway_bridge.access.token import ACTIVATION_SECONDS, Right
-from pushgateway_bridge.dialects import DIALECTS, statusmonitor
 from pushgateway_bridge.web.door import Door
 from tests.bridge.harness import FakeClock
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.harness import Web
 from tests.bridge.web.raw_http import Connection, push
+from tests.bridge.web.running import answered, owner_of
 from tests.bridge.web.test_guard import Through
 
 PREFIXES = ("", "/sm", "/api/auth")
@@ -37,19 +33,6 @@ HEALTH: Final = {
     "users_connected": 0,
     "influxdb": "connected",
 }
-
-
-@pytest.fixture(autouse=True)
-def spoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DIALECTS, "statusmonitor", statusmonitor.DIALECT)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The clock of the bridge in this process."""
-    clock = FakeClock()
-    monkeypatch.setattr(app, "SystemClock", lambda: clock)
-    return clock
 
 
 class Service:
@@ -96,10 +79,8 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path, clock: FakeClock) -> Iterator[Service]:
-    with Web(tmp_path) as web:
-        web.bridge.tokens.directory.mkdir(parents=True)
-        yield Service(web, clock)
+def service(clocked_web: Web, clock: FakeClock) -> Service:
+    return Service(clocked_web, clock)
 
 
 def shown(answer: httpx2.Response) -> tuple[int, Any]:
@@ -595,21 +576,6 @@ def test_health_has_what_the_five_services_say(service: Service) -> None:
 
 # Both ways of a push, in a program of its own
 
-PROGRAM: Final = """
-from pushgateway_bridge import cli
-from pushgateway_bridge.dialects import DIALECTS, statusmonitor
-
-DIALECTS["statusmonitor"] = statusmonitor.DIALECT
-cli.main()
-"""
-WAYS: Mapping[str, tuple[str, ...]] = {"hot": (), "ordinary": ("--web.hot-routes=false",)}
-
-
-class Bridge(BridgeProcess):
-    """A bridge that speaks to StatusMonitor's agents."""
-
-    program = (sys.executable, "-c", PROGRAM, "serve")
-
 
 class Running(NamedTuple):
     """Such a bridge, and the owner of its folder."""
@@ -627,23 +593,10 @@ class Running(NamedTuple):
         return str(self.owner.get(f"/agents/{number}").json()["last_seen"])
 
 
-@contextlib.contextmanager
-def owner_of(bridge: BridgeProcess) -> Iterator[httpx2.Client]:
-    with (
-        short_path(bridge.directory / "access") as path,
-        httpx2.Client(transport=httpx2.HTTPTransport(uds=path), base_url="http://bridge") as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module", params=WAYS)
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    directory = tmp_path_factory.mktemp(request.param)
-    with (
-        Bridge(directory / "journal", *WAYS[request.param], log=directory / "log") as bridge,
-        owner_of(bridge) as owner,
-    ):
-        yield Running(bridge, owner)
+@pytest.fixture(scope="module")
+def running(running_bridge: BridgeProcess) -> Iterator[Running]:
+    with owner_of(running_bridge) as owner:
+        yield Running(running_bridge, owner)
 
 
 def sample(secret: str, percent: int = 50, path: str = "/ingest") -> bytes:
@@ -664,12 +617,9 @@ def test_both_ways_answer_the_same_on_a_kept_connection(running: Running, path: 
         for body, expected in BODIES.values():
             for _ in range(2):  # the second time the head is known
                 data = push(body, f"X-Agent-Token: {made['token']}", target=path)
-                answer = connection.ask(data)
-                assert (answer.status, answer.body.decode()) == expected
-        refused = connection.ask(push(b"{", target=path))
-        assert (refused.status, refused.body.decode()) == MISSING
-        refused = connection.ask(sample(UNKNOWN, path=path))
-        assert (refused.status, refused.body.decode()) == INVALID
+                assert answered(connection, data) == expected
+        assert answered(connection, push(b"{", target=path)) == MISSING
+        assert answered(connection, sample(UNKNOWN, path=path)) == INVALID
 
     source = f'job="statusmonitor",instance="{made["id"]}"'
     series = running.bridge.series()
@@ -705,8 +655,7 @@ def test_an_old_token_is_void_at_once_on_a_connection_that_used_it(running: Runn
         else:
             renewed = running.owner.post(f"{url}/regenerate-token").json()["token"]
         for _ in range(3):
-            answer = connection.ask(sample(made["token"], 90))
-            assert (answer.status, answer.body.decode()) == INVALID
+            assert answered(connection, sample(made["token"], 90)) == INVALID
         if renewed:
             for _ in range(3):
                 assert connection.ask(sample(renewed, 60)).status == 200
@@ -717,7 +666,7 @@ def test_an_old_token_is_void_at_once_on_a_connection_that_used_it(running: Runn
 
 @pytest.mark.stack
 def test_agents_and_their_activation_outlive_a_kill(tmp_path: Path) -> None:
-    with Bridge(tmp_path / "journal", log=tmp_path / "log") as bridge:
+    with BridgeProcess(tmp_path / "journal", log=tmp_path / "log") as bridge:
         with owner_of(bridge) as owner:
             running = Running(bridge, owner)
             used, renewed, deleted, waiting = (running.agent(name) for name in ("a", "b", "c", "d"))

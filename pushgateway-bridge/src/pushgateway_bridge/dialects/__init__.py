@@ -1,6 +1,14 @@
 """What each family of clients speaks. The table is the feature list."""
 
-from pushgateway_bridge.dialects import pixeltracker, pushgateway, samples, statix, statusmonitor
+from pushgateway_bridge.dialects import (
+    minigem,
+    pixeltracker,
+    proxmoxve,
+    pushgateway,
+    samples,
+    statix,
+    statusmonitor,
+)
 from pushgateway_bridge.dialects.dialect import Dialect
 
 DIALECTS: dict[str, Dialect] = {
@@ -9,6 +17,8 @@ DIALECTS: dict[str, Dialect] = {
         pixeltracker.DIALECT,
         statusmonitor.DIALECT,
         statix.DIALECT,
+        minigem.DIALECT,
+        proxmoxve.DIALECT,
         pushgateway.DIALECT,
         samples.DIALECT,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.model.labels import PushGroup
+from pushgateway_bridge.model.reply import Reply as Reply  # noqa: PLC0414 - dialects need nothing but this module
 from pushgateway_bridge.model.report import Rejection, Report
 
 
@@ -51,14 +52,9 @@ class PushContext(msgspec.Struct, frozen=True, gc=False):
     time_to_live: str = ""
     """The header X-Time-To-Live-Seconds as sent."""
     limits: PushLimits = DEFAULT_LIMITS
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What a pusher is told."""
-
-    status: int
-    body: bytes
-    content_type: str
+    country: str = ""
+    """Where the client is (ISO 3166-1 alpha-2), as a trusted proxy or the geo database says; empty if nobody knows,
+    or the dialect does not count it."""
 
 
 class TokenNeed(enum.Enum):
@@ -87,6 +83,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """The answer to a push of which nothing else is to be said."""
     refuse: Callable[[PushRejected], Reply]
     """How this dialect's clients are told of a refusal."""
+    accepted_at: Mapping[str, Reply] = {}
+    """Path → what ``Report.answer`` is of a push that was accepted there, where that is not *accepted*."""
     reply: Callable[[Report, Sequence[Rejection]], Reply] | None = None
     """The answer where it says what became of each item: of the report that was stored, and of what was refused,
     by decoding or by the state. ``None``: always *accepted*."""
@@ -97,7 +95,19 @@ class Dialect(msgspec.Struct, frozen=True):
     methods: tuple[str, ...] = ("POST",)
     paths_go_on: bool = False
     """Whether the paths are only how those of its pushes begin; ``PushContext.path`` then has the whole."""
-    failed: Callable[[PushRejected, PushContext, Callable[[PushGroup], bool]], Report | None] | None = None
+    needs_path: bool = False
+    """Whether decoding looks at ``PushContext.path`` though the paths are fixed texts."""
+    counts_countries: bool = False
+    """Whether decoding looks at ``PushContext.country``."""
+    tells_rate: bool = False
+    """Whether each answer says how many pushes the client has left, in x-ratelimit headers."""
+    default_rate: str = ""
+    """How often a client may push unless limits.rates says otherwise; empty: as often as it likes."""
+    repairs: bool = False
+    """Whether it reads broken JSON, and blanks out private text: both are counted."""
+    failed: (
+        Callable[[PushRejected, bytes, PushContext, Callable[[PushGroup], bool]], Report | None] | None
+    ) = None
     """What is stored of a push that was refused; the function says whether a push group is held. ``None``: nothing."""
     token_need: TokenNeed = TokenNeed.OPEN
     token_header: str = "authorization"  # noqa: S105 - the name of a header

@@ -1,4 +1,4 @@
-"""Blanks out what tells where somebody is: network addresses, e-mail addresses, MACs.
+"""Blanks out what tells where or who somebody is: network addresses, e-mail addresses, MACs, home folders.
 
 Bodies come from anybody, so each pattern reads a text once: none starts again inside what it has already tried.
 """
@@ -19,11 +19,21 @@ _DOTTED_OR_DASHED: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Where only one of the two can be, a pattern that begins with its digit is several times as fast.
+_DOTTED: Final = re.compile(r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\.?[0-9])")
 _WORD_WITH_COLONS: Final = re.compile(r"[\w:.]+")
 _NAME_BEFORE: Final = re.compile(r"(?:[0-9A-Fa-f]*+[^0-9A-Fa-f:][^:]*+:)*+")
 """What stands before an address and is none: ``addr:`` in ``addr:fe80::1``."""
 _MAC: Final = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 _LONGEST_IPV6: Final = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
+_HOME: Final = re.compile(
+    r"""
+      (?<![\w.-])(?:/var)?/(?:home|Users)/[^\s/\\"'`:;,|<>()\[\]{}]++                # of somebody on Linux, on macOS
+    | (?<![\w.-])/root(?![\w-]|\.\w)
+    | (?<![A-Za-z])[A-Za-z]:[\\/]{1,2}Users[\\/]{1,2}(?:[^\\/:*?"<>|\r\n]++(?=[\\/])|[^\s\\/:*?"<>|,;]++)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def mask_text(text: str) -> str:
@@ -36,8 +46,20 @@ def mask_text(text: str) -> str:
         text = _EMAIL.sub(MASK, text)
     if text.count(":") > 1:
         text = _WORD_WITH_COLONS.sub(_mask_word, text)
-    if "." in text or "-" in text:
+    if text.count("-") > 4:
         text = _DOTTED_OR_DASHED.sub(MASK, text)
+    elif text.count(".") > 2:
+        text = _DOTTED.sub(MASK, text)
+    return text
+
+
+def mask_paths(text: str) -> str:
+    r"""*text* with each home folder replaced by ``[masked]``: ``/home/<name>``, ``/root``, ``/Users/<name>``,
+    ``C:\Users\<name>``. What stands below it stays.
+    """
+    lowered = text.lower()
+    if "/root" in lowered or "/home/" in lowered or "users" in lowered:
+        return _HOME.sub(MASK, text)
     return text
 
 

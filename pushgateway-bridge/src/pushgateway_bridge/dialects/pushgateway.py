@@ -1,16 +1,23 @@
 """Prometheus Pushgateway's API for pushing: a group of metrics by its grouping key, in text or protobuf.
 
-Paths, formats and answers: docs/dialects/pushgateway.md. What is pushed stays until it is pushed anew or deleted.
+Beyond it, several groups in one push: pushgateway_groups.py. Paths, formats and answers:
+docs/dialects/pushgateway.md. What is pushed stays until it is pushed anew or deleted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply, TokenNeed
-from pushgateway_bridge.dialects.pushgateway_known import Outlines
+from pushgateway_bridge.dialects.pushgateway_groups import (
+    GROUPS_PATH,
+    make_grouped_outline,
+    parse_groups_path,
+    split_groups,
+)
+from pushgateway_bridge.dialects.pushgateway_known import KnownBodies, Outlines
 from pushgateway_bridge.dialects.pushgateway_outline import (
     INCONSISTENT,
     PUSH_FAILURE_TIME,
@@ -49,30 +56,53 @@ _FAILED: Final[Shape] = ((PUSH_FAILURE_TIME, ()),)
 _FAILED_FIRST: Final[Shape] = (*_FAILED, (PUSH_TIME, ()))
 
 _outlines = Outlines()
+_grouped_outlines = KnownBodies(make_grouped_outline)
 
 
 def decode(body: bytes, context: PushContext) -> Report:
-    """The one group that ``context.path`` names, with what *body* says. Raises MalformedBody.
+    """The groups that ``context.path`` or *body* names, with what *body* says. Raises MalformedBody.
 
-    PUT takes the place of the whole group, POST of the families in it. With X-Time-To-Live-Seconds they are forgotten
+    PUT takes the place of each whole group, POST of the families in it. With X-Time-To-Live-Seconds they are forgotten
     so long after their last push.
     """
-    key = parse_path(context.path)
+    read = _read_groups if context.path.startswith(GROUPS_PATH) else _read_group
+    # Whatever else it is called, it is text: curl's default is a form.
+    found = read(body, context, protobuf=context.content_type == PROTOBUF)
     time_to_live = parse_time_to_live(context.time_to_live) if context.time_to_live else math.inf
-    if context.content_type == PROTOBUF:
-        outline, values = _outlines.protobuf(body, key.names, context.limits.max_items)
-    else:  # whatever else it is called: curl's default is a form
-        outline, values = _outlines.text(body, key.names, context.limits.max_items)
-    group = GroupReport(
-        key.group,
-        outline.shape,
-        outline.values(values, context.received_ms),
-        series_class=SeriesClass.HELD,
-        time_to_live_seconds=time_to_live,
-        initial=_FAILED,
-        replaces=Replaces.GROUP if context.method == "PUT" else Replaces.FAMILIES,
-    )
-    return Report((group,), accepted=1)
+    groups = [
+        GroupReport(
+            group,
+            shape,
+            values,
+            series_class=SeriesClass.HELD,
+            time_to_live_seconds=time_to_live,
+            initial=_FAILED,
+            replaces=Replaces.GROUP if context.method == "PUT" else Replaces.FAMILIES,
+        )
+        for group, shape, values in found
+    ]
+    return Report(groups, accepted=len(groups))
+
+
+_Found = tuple[PushGroup, Shape, list[float]]
+
+
+def _read_group(body: bytes, context: PushContext, *, protobuf: bool) -> list[_Found]:
+    """The one group that the path names."""
+    key = parse_path(context.path)
+    outline, values = _outlines.read(body, key.names, context.limits.max_items, protobuf=protobuf)
+    return [(key.group, outline.shape, outline.values(values, context.received_ms))]
+
+
+def _read_groups(body: bytes, context: PushContext, *, protobuf: bool) -> list[_Found]:
+    """The groups that the labels of the metrics name."""
+    names = parse_groups_path(context.path)
+    (groups, _), values = _grouped_outlines.read(body, names, context.limits.max_items, protobuf=protobuf)
+    padded = [*values, 0.0]
+    return [
+        (group, outline.shape, outline.picked_values(padded, context.received_ms))
+        for group, outline in groups
+    ]
 
 
 def parse_time_to_live(text: str) -> float:
@@ -102,12 +132,29 @@ def failure_report(group: PushGroup, received_ms: int, *, held: bool) -> Report:
     return Report((failed,))
 
 
-def failed(error: PushRejected, context: PushContext, is_held: Callable[[PushGroup], bool]) -> Report | None:
+def failed(
+    error: PushRejected, body: bytes, context: PushContext, is_held: Callable[[PushGroup], bool]
+) -> Report | None:
     """What is stored of a push that was refused with *error*; ``None`` if it could not be read: then nothing is."""
     if not isinstance(error, CONTRADICTIONS):
         return None
-    group = parse_path(context.path).group
-    return failure_report(group, context.received_ms, held=is_held(group))
+    reports = [
+        failure_report(group, context.received_ms, held=is_held(group))
+        for group in _groups_of_failed(error, body, context)
+    ]
+    return Report(tuple(group for report in reports for group in report.groups)) if reports else None
+
+
+def _groups_of_failed(error: PushRejected, body: bytes, context: PushContext) -> Iterable[PushGroup]:
+    if not context.path.startswith(GROUPS_PATH):
+        return (parse_path(context.path).group,)
+    try:
+        if isinstance(error, InconsistentPush):
+            return split_groups(error.families, parse_groups_path(context.path))
+        found = _read_groups(body, context, protobuf=context.content_type == PROTOBUF)
+    except PushRejected:
+        return ()
+    return [group for group, _, _ in found]
 
 
 def refuse(error: PushRejected) -> Reply:
@@ -122,7 +169,7 @@ def refuse(error: PushRejected) -> Reply:
 
 DIALECT = Dialect(
     name="pushgateway",
-    paths=("/metrics/job/", "/metrics/job@base64/"),
+    paths=("/metrics/job/", "/metrics/job@base64/", GROUPS_PATH),
     max_body_bytes=4 * 2**20,
     max_inflated_bytes=32 * 2**20,
     series_class=SeriesClass.HELD,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from pushgateway_bridge.dialects.pushgateway_outline import MAX_SAMPLES, Outline, make_outline
+from pushgateway_bridge.dialects.pushgateway_outline import MAX_SAMPLES, Outline, ReadFamily, make_outline
 from pushgateway_bridge.dialects.pushgateway_protobuf import read_protobuf
 from pushgateway_bridge.dialects.pushgateway_text import read_text
 from pushgateway_bridge.errors import MalformedBody
@@ -26,26 +27,50 @@ _DOUBLES: Final = re.compile(rb"([\x12\x1a\x2a])\x09\x09(.{8})", re.DOTALL)
 """A gauge, counter or untyped value of a metric: a message of nine bytes, whose one field is a double."""
 
 
-class _Known(NamedTuple):
+class _Counts(Protocol):
+    """What must be known of an outline here."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether some of the values are counts, which must not be negative."""
+        ...
+
+
+_Made = TypeVar("_Made", bound=_Counts)
+
+
+class _Known(NamedTuple, Generic[_Made]):
     """A body that was read before."""
 
-    outline: Outline
+    outline: _Made
     in_comments: tuple[tuple[int, str], ...] = ()
     """Which of the numbers end a comment, and what they are: they must be the same."""
     size: int = 0
 
 
-class Outlines:
-    """Outlines by what stays the same in a body; the oldest go when they are too many."""
+class KnownBodies(Generic[_Made]):
+    """What *make* makes of bodies, by what stays the same in them; the oldest go when they are too many."""
 
-    def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        make: Callable[[list[ReadFamily], int, frozenset[str]], _Made],
+        max_bytes: int = MAX_KEPT_BYTES,
+    ) -> None:
+        """*make* is called with families, how many values they have, and the labels of the grouping key."""
+        self._make = make
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._known: dict[object, _Known] = {}
+        self._known: dict[object, _Known[_Made]] = {}
+
+    def read(
+        self, body: bytes, names: frozenset[str], max_samples: int, *, protobuf: bool
+    ) -> tuple[_Made, list[float]]:
+        """Outline and values of a body in one of the two formats. Raises MalformedBody."""
+        return (self.protobuf if protobuf else self.text)(body, names, max_samples)
 
     def text(
         self, body: bytes, names: frozenset[str], max_samples: int = MAX_SAMPLES
-    ) -> tuple[Outline, list[float]]:
+    ) -> tuple[_Made, list[float]]:
         """Outline and values of a body in the text format, for a grouping key that decides the labels *names*.
 
         Raises MalformedBody.
@@ -57,7 +82,7 @@ class Outlines:
             raise MalformedBody(f"text format parsing error in line {line}: invalid UTF-8") from error
         if len(text) > MAX_KEPT_BODY:
             families, values = read_text(text, max_samples)
-            return make_outline(families, len(values), names), values
+            return self._make(families, len(values), names), values
         pieces = _NUMBERS.split(text)
         numbers = pieces[1::2]
         key = (names, *pieces[::2])
@@ -67,7 +92,7 @@ class Outlines:
             if read is not None:
                 return known.outline, read
         families, values = read_text(text, max_samples)
-        outline = make_outline(families, len(values), names)
+        outline = self._make(families, len(values), names)
         in_comments = tuple((place, numbers[place]) for place in _comments(pieces[::2]))
         # Each sample has one number, which ends its line: unless it is written in another way than those found.
         if len(numbers) - len(in_comments) == len(values):
@@ -76,7 +101,7 @@ class Outlines:
 
     def protobuf(
         self, body: bytes, names: frozenset[str], max_samples: int = MAX_SAMPLES
-    ) -> tuple[Outline, list[float]]:
+    ) -> tuple[_Made, list[float]]:
         """The same of a body of length-delimited MetricFamily messages."""
         pieces = _DOUBLES.split(body) if len(body) <= MAX_KEPT_BODY else [body]
         key = (names, tuple(pieces[1::3]), *pieces[::3])
@@ -88,12 +113,12 @@ class Outlines:
                 values = [math.nan if math.isnan(value) else value for value in values]
             return known.outline, values
         families, values, offsets = read_protobuf(body, max_samples)
-        outline = make_outline(families, len(values), names)
+        outline = self._make(families, len(values), names)
         if doubles and offsets == [match.start(2) for match in _DOUBLES.finditer(body)]:
             self._keep(key, _Known(outline, size=len(body)))
         return outline, values
 
-    def _keep(self, key: object, known: _Known) -> None:
+    def _keep(self, key: object, known: _Known[_Made]) -> None:
         replaced = self._known.pop(key, None)
         self._bytes += known.size - (replaced.size if replaced else 0)
         self._known[key] = known
@@ -101,7 +126,14 @@ class Outlines:
             self._bytes -= self._known.pop(next(iter(self._known))).size
 
 
-def _read_numbers(numbers: list[str], known: _Known) -> list[float] | None:
+class Outlines(KnownBodies[Outline]):
+    """Outlines of bodies that are of one group."""
+
+    def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
+        super().__init__(make_outline, max_bytes)
+
+
+def _read_numbers(numbers: list[str], known: _Known[_Made]) -> list[float] | None:
     """The values; ``None`` if the body must be looked at more closely."""
     if known.in_comments:
         if any(numbers[place] != number for place, number in known.in_comments):

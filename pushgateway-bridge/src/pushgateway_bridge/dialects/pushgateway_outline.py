@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -62,6 +62,9 @@ Bound = tuple[float, int]
 class InconsistentPush(MalformedBody):
     """The body can be read, but what it says contradicts itself. Pushgateway then sets the group's failure time."""
 
+    families: Sequence[ReadFamily] = ()
+    """What was read, where that is whole."""
+
     def __init__(self, why: str) -> None:
         super().__init__(f"{INCONSISTENT}{why}")
 
@@ -101,28 +104,30 @@ class Outline(NamedTuple):
     shape: Shape
     """With SERVER_SERIES at the end."""
     places: tuple[int, ...] | None
-    """Of all but those; ``None`` if there is one for each value, in order."""
+    """Of all but those; ``None`` if there is one for each value that was read, in order."""
     counts: bool
     """Whether some of the values are counts, which must not be negative."""
 
     def values(self, read: list[float], received_ms: int) -> list[float]:
         """One for each series of the shape."""
         if self.places is None:
-            values = read
-        else:
-            padded = [*read, 0.0]
-            values = [padded[place] for place in self.places]
-        return [*values, received_ms / 1000]
+            return [*read, received_ms / 1000]
+        return self.picked_values([*read, 0.0], received_ms)
+
+    def picked_values(self, padded: list[float], received_ms: int) -> list[float]:
+        """The same of values with NOTHING's behind them; there must be places."""
+        return [*[padded[place] for place in self.places or ()], received_ms / 1000]
 
 
 SERVER_SERIES: Final[Shape] = ((PUSH_TIME, ()),)
 """When the group was last changed."""
 
 
-def make_outline(families: Iterable[ReadFamily], values: int, names: frozenset[str]) -> Outline:
-    """The series of *families*, in which *values* stand; labels that the grouping key decides, *names*, are left out.
+def make_outline(families: Iterable[ReadFamily], values: int | None, names: frozenset[str]) -> Outline:
+    """The series of *families*; labels that the grouping key decides, *names*, are left out.
 
-    Raises InconsistentPush if two would be the same, or a label cannot be.
+    *values* is how many were read; ``None`` if these families are not all, so that there must be places. Raises
+    InconsistentPush if two would be the same, or a label cannot be.
     """
     shape: list[tuple[Family, LabelSet]] = []
     places: list[int] = []
@@ -143,7 +148,7 @@ def make_outline(families: Iterable[ReadFamily], values: int, names: frozenset[s
                 seen.add(line_labels)
                 shape.append((family, line_labels))
                 places.append(place)
-    in_order = places == list(range(values))
+    in_order = values is not None and places == list(range(values))
     counts = any(family.type in _LINES for family, _ in shape)
     return Outline((*shape, *SERVER_SERIES), None if in_order else tuple(places), counts)
 
@@ -183,6 +188,13 @@ def _lines(
         (make_label_set(labels, {"__name__": f"{name}_sum"}), metric.sum),
         (make_label_set(labels, {"__name__": f"{name}_count"}), metric.count),
     ]
+
+
+def timestamps(families: Iterable[ReadFamily]) -> InconsistentPush:
+    """The refusal of *families* some of whose samples have a time."""
+    error = InconsistentPush("pushed metrics must not have timestamps")
+    error.families = list(families)
+    return error
 
 
 def go_number(value: float) -> str:

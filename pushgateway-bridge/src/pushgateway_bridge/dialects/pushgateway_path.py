@@ -49,11 +49,7 @@ def grouping_key(raw_path: str) -> PushGroup:
 
 
 def _parse(raw_path: str) -> GroupingKey:
-    bad = _BAD_ESCAPE.search(raw_path)
-    if bad:
-        raise MalformedBody(f"invalid URL escape {quoted(bad[0])}")
-    # Each segment is decoded by itself, so that an encoded slash is part of a value.
-    segments = [_decode(segment) for segment in raw_path.split("/")]
+    segments = unescaped_segments(raw_path)
     if len(segments) < 4 or segments[:2] != ["", "metrics"] or segments[2] not in _JOB_NAMES:
         raise MalformedBody("expected a path /metrics/job/<job>{/<label>/<value>}")
     job = segments[3] if segments[2] == "job" else _decode_job(segments[3])
@@ -71,6 +67,17 @@ def _parse(raw_path: str) -> GroupingKey:
 
 
 _remembered = lru_cache(maxsize=32_768)(_parse)
+
+
+def unescaped_segments(raw_path: str) -> list[str]:
+    """What stands before, between and behind the slashes of a path. Raises MalformedBody.
+
+    Each is decoded by itself, so that an encoded slash is part of a value.
+    """
+    bad = _BAD_ESCAPE.search(raw_path)
+    if bad:
+        raise MalformedBody(f"invalid URL escape {quoted(bad[0])}")
+    return [_decode(segment) for segment in raw_path.split("/")]
 
 
 def _decode(segment: str) -> str:

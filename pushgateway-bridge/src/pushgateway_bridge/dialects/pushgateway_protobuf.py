@@ -21,6 +21,7 @@ from pushgateway_bridge.dialects.pushgateway_outline import (
     check_label_count,
     check_label_name,
     check_name,
+    timestamps,
 )
 from pushgateway_bridge.dialects.pushgateway_path import check_value, quoted
 from pushgateway_bridge.errors import MalformedBody
@@ -67,7 +68,7 @@ def read_protobuf(
             families[family.name] = family
         at += length
     if reader.timed:
-        raise InconsistentPush("pushed metrics must not have timestamps")
+        raise timestamps(families.values())
     return list(families.values()), reader.values, reader.offsets
 
 

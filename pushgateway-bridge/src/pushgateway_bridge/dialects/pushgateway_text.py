@@ -13,12 +13,12 @@ from pushgateway_bridge.dialects.pushgateway_outline import (
     MAX_SAMPLES,
     METRIC_NAME,
     TYPES,
-    InconsistentPush,
     ReadFamily,
     ReadMetric,
     check_label_count,
     check_label_name,
     check_name,
+    timestamps,
 )
 from pushgateway_bridge.dialects.pushgateway_path import LABEL_NAME, check_value, quoted
 from pushgateway_bridge.errors import MalformedBody
@@ -71,7 +71,7 @@ def read_text(text: str, max_samples: int = MAX_SAMPLES) -> tuple[list[ReadFamil
     except (_BadLine, MalformedBody) as error:
         raise MalformedBody(f"text format parsing error in line {number}: {error}") from error
     if reader.timed:
-        raise InconsistentPush("pushed metrics must not have timestamps")
+        raise timestamps(reader.families.values())
     return list(reader.families.values()), reader.values
 
 

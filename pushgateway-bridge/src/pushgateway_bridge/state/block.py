@@ -184,14 +184,19 @@ def _without_suffix(line: bytes) -> bytes:
 class FamilyBlocks:
     """All series of one family, in blocks by class."""
 
-    __slots__ = ("_lines_of", "blocks", "family", "series_count")
+    __slots__ = ("_lines_of", "blocks", "counted", "family", "held", "series_count")
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.blocks: dict[SeriesClass, list[Block]] = {}
         self.series_count = 0
-        self._lines_of: dict[str, Block] | None = None
-        """By push group: its lines of a pushed histogram or summary."""
+        """Those that are shown."""
+        self.held = 0
+        """Those and the ones that are queued: while there are some, the family is what it is."""
+        self.counted = 0
+        """Of ``held``: counters and histograms that are counted here."""
+        self._lines_of: dict[SeriesClass, dict[str, Block]] = {}
+        """By class and push group: its lines of a pushed histogram or summary."""
 
     @property
     def in_lines(self) -> bool:
@@ -202,11 +207,10 @@ class FamilyBlocks:
         self, group: str, prefix: str, value: float, series_class: SeriesClass
     ) -> tuple[Block, int]:
         """Put a line behind the others of its push group, which stand in a block of their own, in order."""
-        if self._lines_of is None:
-            self._lines_of = {}
-        block = self._lines_of.get(group)
+        lines_of = self._lines_of.setdefault(series_class, {})
+        block = lines_of.get(group)
         if block is None:
-            block = self._lines_of[group] = Block()
+            block = lines_of[group] = Block()
             block.owner = group
             self.blocks.setdefault(series_class, []).insert(0, block)
         self.series_count += 1
@@ -247,7 +251,7 @@ class FamilyBlocks:
         if block.empty:
             self.blocks[series_class].remove(block)
             if self._lines_of:
-                self._lines_of.pop(block.owner, None)
+                self._lines_of.get(series_class, {}).pop(block.owner, None)
 
     def remove_together(self, block: Block, series_class: SeriesClass) -> None:
         """Take out the block of one series."""

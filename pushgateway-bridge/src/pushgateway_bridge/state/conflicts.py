@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pushgateway_bridge.errors import (
@@ -25,13 +25,18 @@ _KEPT: Final = {
 }
 
 RESERVED_PREFIXES: Final = ("telemetry_", "host_exporter_")
-"""Names of metrics about this stack itself."""
+"""How names of metrics about this stack itself begin."""
+RESERVED_NAMES: Final = frozenset({"minigem_store_up", "proxmoxve_store_up"})
+"""Names of metrics about the bridge that other systems' servers have."""
 
 LINE_SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "histogram": ("_bucket", "_sum", "_count"),
     "summary": ("_sum", "_count"),
 }
 """What the lines of a family of each type are named beside the family itself."""
+
+OwnerOf = Callable[[str], str | None]
+"""Name of a line → the family that has such lines, ``None`` if none has."""
 
 
 def check_job(job: str) -> None:
@@ -54,23 +59,42 @@ def check_class(name: str, held: SeriesClass, pushed: SeriesClass) -> None:
         )
 
 
-def check_family(family: Family, known: Family | None, claimed: Mapping[str, str]) -> None:
+def check_family(family: Family, known: Family | None, owner_of: OwnerOf) -> None:
     """Raises TypeConflict, ReservedName or NameConflict if *family* cannot stand beside those that are held.
 
-    *known* is the held family of the same name, *claimed* tells whose each name of a line is. Another help text
-    is no conflict: the first one is shown.
+    *known* is the held family of the same name. Another help text is no conflict: the first one is shown.
     """
     if known is not None:
-        if known.type != family.type or known.buckets != family.buckets:
+        if not is_same_kind(known, family):
             raise TypeConflict(f"{family.name} is held as a {known.type}, and was pushed as a {family.type}")
         return
+    if family.name in RESERVED_NAMES:
+        raise ReservedName(f"{family.name} is a metric of the bridge itself")
     if family.name.startswith(RESERVED_PREFIXES):
         raise ReservedName(
             f"{family.name}: names that begin with {' or '.join(RESERVED_PREFIXES)} are this stack's own"
         )
     for name in line_names_of(family):
-        if name in claimed:
-            raise NameConflict(f"{family.name} would have lines named {name}, as {claimed[name]} has")
+        owner = owner_of(name)
+        if owner is not None:
+            raise NameConflict(f"{family.name} would have lines named {name}, as {owner} has")
+
+
+def is_same_kind(one: Family, other: Family) -> bool:
+    """Whether series of both can stand in one family."""
+    return one.type == other.type and one.buckets == other.buckets
+
+
+def possible_owners(line: str) -> list[str]:
+    """The families that may have lines of this name, by their own names."""
+    suffixes = LINE_SUFFIXES["histogram"]
+    return [line, *(line.removesuffix(suffix) for suffix in suffixes if line.endswith(suffix))]
+
+
+def possible_counters(line: str) -> list[str]:
+    """The families of which this may be the ``created_name_of``."""
+    base = line.removesuffix("_created")
+    return [] if base == line else [base, f"{base}_total"]
 
 
 def line_names_of(family: Family) -> list[str]:
@@ -86,8 +110,9 @@ def created_name_of(family: Family) -> str:
     return f"{family.name.removesuffix('_total')}_created"
 
 
-def check_counted(family: Family, claimed: Mapping[str, str]) -> None:
+def check_counted(family: Family, owner_of: OwnerOf) -> None:
     """Raises NameConflict if *family* cannot be counted here, since another has lines of ``created_name_of``."""
     name = created_name_of(family)
-    if claimed.get(name, family.name) != family.name:
-        raise NameConflict(f"{family.name} would have lines named {name}, as {claimed[name]} has")
+    owner = owner_of(name)
+    if owner not in (None, family.name):
+        raise NameConflict(f"{family.name} would have lines named {name}, as {owner} has")

@@ -7,6 +7,7 @@ https://datasketches.apache.org/docs/HLL/HLL.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 HOUR_MS: Final = 3_600_000
@@ -27,6 +28,8 @@ class DistinctCount:
         self._hours: dict[int, datasketches.hll_sketch] = {}
         self._closed: dict[int, tuple[int, bytes]] = {}
         """For each window's hours: the running hour, and the union of the full hours before it."""
+        self._shown: tuple[int, list[float]] | None = None
+        """The estimates of the running hour, while nobody new was seen."""
         self.changed_hours: set[int] = set()
         """Hours to write at the next checkpoint; one that is not kept any more is to be deleted."""
 
@@ -39,15 +42,30 @@ class DistinctCount:
         # The library takes an integer over 63 bits for a float, and would lose its low bits.
         sketch.update(hash64 - 2**64 if hash64 >= 2**63 else hash64)
         self.changed_hours.add(hour)
+        self._shown = None
         self._closed = {window: kept for window, kept in self._closed.items() if hour >= kept[0]}
 
     def estimates(self, now_ms: int) -> list[float]:
         """How many were seen in each of WINDOWS as of *now_ms* (Unix). Forgets hours that no window reaches."""
         now = now_ms // HOUR_MS
+        if self._shown is not None and self._shown[0] == now:
+            return self._shown[1]
         for hour in [hour for hour in self._hours if hour <= now - KEPT_HOURS]:
             del self._hours[hour]
             self.changed_hours.add(hour)
-        return [self._estimate(now, hours) for _, hours in WINDOWS]
+        estimates = [self._estimate(now, hours) for _, hours in WINDOWS]
+        self._shown = (now, estimates)
+        return estimates
+
+    def estimate_of(self, hours: Iterable[int]) -> int:
+        """How many different ones were seen in *hours* (since 1970), as far as these are kept."""
+        union = self._library.hll_union(LOG2_REGISTERS)
+        for hour in hours:
+            sketch = self._hours.get(hour)
+            if sketch is not None:
+                union.update(sketch)
+        estimate: float = union.get_estimate()
+        return round(estimate)
 
     def _estimate(self, now: int, hours: int) -> float:
         kept = self._closed.get(hours)
@@ -72,3 +90,4 @@ class DistinctCount:
     def restore_hour(self, hour: int, body: bytes) -> None:
         """Put back what ``hour_body`` gave."""
         self._hours[hour] = self._library.hll_sketch.deserialize(body)
+        self._shown = None

@@ -31,18 +31,24 @@ class SeriesLimits(NamedTuple):
 class PushCheck:
     """What one push would bring that is new, as far as it was checked: its groups are checked against each other."""
 
-    __slots__ = ("claimed", "families", "new_series", "series")
+    __slots__ = ("claimed", "families", "joined", "left", "new_series", "new_sources", "series")
 
     def __init__(self) -> None:
         self.families: dict[str, Family] = {}
+        """Those that are new, or come as another type than before."""
         self.claimed: dict[str, str] = {}
         """Name of a line → its family, of ``families``."""
+        self.left: set[str] = set()
+        """Held families of which this push takes away the last series, to make room for other lines."""
+        self.joined: set[str] = set()
+        """Held families that this push brings more series of."""
+        self.new_sources: set[SourceKey] = set()
         self.new_series: dict[SourceKey, int] = {}
         self.series = 0
         """All of ``new_series``."""
 
     def add_family(self, family: Family) -> None:
-        """Note that *family* is new."""
+        """Note that *family* is new, or comes as another type."""
         self.families[family.name] = family
         self.claimed.update(dict.fromkeys(line_names_of(family), family.name))
 

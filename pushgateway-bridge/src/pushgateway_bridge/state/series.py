@@ -177,12 +177,19 @@ class HistogramSeries(Series):
         return list(self.block.values)
 
     def show(self, group: str, totals: Sequence[float]) -> None:
-        """Show it with *totals*."""
+        """Show it with *totals*.
+
+        A replay may meet totals of buckets that the family has no more: then a record that follows takes the series
+        away, and it is not shown.
+        """
         if self.block is None:
             family = self.family.family
+            names = line_names(family.name, family.buckets)
+            if len(names) != len(totals):
+                return
             lines = [
                 (series_prefix(name, group, (*self.labels, *own)), total)
-                for (name, own), total in zip(line_names(family.name, family.buckets), totals, strict=True)
+                for (name, own), total in zip(names, totals, strict=True)
             ]
             suffix = created_line(family.name, group, self.labels, self.created_ms)
             self.block = self.family.place_together(lines, self.series_class, suffix)
@@ -196,7 +203,8 @@ class HistogramSeries(Series):
             self.block = None
 
     def discard_pending(self) -> None:
-        self.pending = self.totals
+        if self.block is not None:
+            self.pending = self.totals
 
 
 class DistinctSeries(Series):

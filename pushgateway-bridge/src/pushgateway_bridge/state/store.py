@@ -8,7 +8,7 @@ committed. ``discard_reserved`` forgets what changes made that failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -36,9 +36,12 @@ from pushgateway_bridge.state.conflicts import (
     check_family,
     check_job,
     check_owner,
-    created_name_of,
+    is_same_kind,
     line_names_of,
+    possible_counters,
+    possible_owners,
 )
+from pushgateway_bridge.state.distinct import DistinctCount
 from pushgateway_bridge.state.limits import NewSeries, PushCheck, SeriesLimits, SourceKey
 from pushgateway_bridge.state.removal import encode_removal
 from pushgateway_bridge.state.series import (
@@ -114,8 +117,9 @@ class Store:
         """Series of all groups, those included that are not shown yet."""
         self._monotonic = monotonic
         self._families: dict[str, FamilyBlocks] = {}
-        self._claimed: dict[str, str] = {}
-        """Name of a line → its family."""
+        """Also those of which nothing is held any more: they stand in nobody's way."""
+        self._superseded: list[FamilyBlocks] = []
+        """Families whose last series are shown until the push that gives them another type is committed."""
         self._groups: dict[PushGroup, Group] = {}
         self._groups_by_id: dict[int, Group] = {}
         self._sources: dict[tuple[str, str], Source] = {}
@@ -125,7 +129,7 @@ class Store:
         self._waiting: dict[int, Group] = {}
         """Groups whose newest values are not in their blocks yet, by number."""
         self.new_families: list[Family] = []
-        """Families seen for the first time since the pipeline last took this list for the journal."""
+        """Families that are new, or have another type, since the pipeline last took this list for the journal."""
         for family in SOURCE_FAMILIES:
             self._keep_family(family)
 
@@ -159,7 +163,7 @@ class Store:
             name = series_name(family.name, labels)
             held = known.get(name)
             if held is None or held.family.family.type != family.type:
-                self._check_family(family, push)
+                self._check_family(family, report, group, push)
             if held is None:
                 new.add(name)
                 self.new_series.check_labels(report.group, family, labels)
@@ -170,16 +174,22 @@ class Store:
                 name = series_name(item.family.name, item.labels)
                 held = known.get(name)
                 if held is None or held.family.family is not item.family:
-                    self._check_family(item.family, push)
+                    self._check_family(item.family, report, group, push)
                 if held is None and name not in new:
                     new.add(name)
-                    check_counted(item.family, self._claimed)
+                    check_counted(item.family, self._owner_of)
                     self.new_series.check_labels(report.group, item.family, item.labels)
-        source = source_key(report.group)
-        if source not in self._sources:
-            self.new_series.check_source(len(self._sources))
+        self._check_room(source_key(report.group), len(new), push)
+
+    def _check_room(self, source: SourceKey, new: int, push: PushCheck) -> None:
+        """Raises a PushRejected if there is no room for *source*, or for so many *new* series of it."""
+        is_new = source not in self._sources and source not in push.new_sources
+        if is_new:
+            self.new_series.check_source(len(self._sources) + len(push.new_sources))
         if new:
-            self.new_series.check(source, len(new), push, self._held)
+            self.new_series.check(source, new, push, self._held)
+        if is_new:
+            push.new_sources.add(source)
 
     def _lifetime(self, report: GroupReport, dialect: str) -> tuple[SeriesClass, float]:
         """Class and time to live of the series that *report* sets; 0: as the class says."""
@@ -188,13 +198,48 @@ class Store:
             series_class = self._defaults[dialect].series_class
         return series_class, report.time_to_live_seconds or 0.0
 
-    def _check_family(self, family: Family, push: PushCheck) -> None:
-        held = self._families.get(family.name)
-        known = push.families.get(family.name) if held is None else held.family
-        check_family(family, known, self._claimed)
+    def _check_family(
+        self, family: Family, report: GroupReport, group: Group | None, push: PushCheck
+    ) -> None:
+        """Raises a PushRejected if *family*, of which *report* has a new series, cannot stand beside the others."""
+        name = family.name
+        known = push.families.get(name)
         if known is None:
-            check_family(family, None, push.claimed)
+            held = self._families.get(name)
+            if held is not None and held.held and name not in push.left:
+                if is_same_kind(held.family, family) or not _leaves(held, report, group, push):
+                    check_family(family, held.family, self._owner_of)
+                    push.joined.add(name)
+                    return
+                push.left.add(name)
+
+        def owner_of(line: str) -> str | None:
+            for owner in self._owners_of(line):
+                if owner.family.name not in push.left:
+                    if not _leaves(owner, report, group, push):
+                        return owner.family.name
+                    push.left.add(owner.family.name)
+            return push.claimed.get(line)
+
+        check_family(family, known, owner_of)
+        if known is None:
             push.add_family(family)
+
+    def _owners_of(self, line: str) -> Iterator[FamilyBlocks]:
+        """The held families that have lines of this name."""
+        for name in possible_owners(line):
+            held = self._families.get(name)
+            if held is not None and held.held and line in line_names_of(held.family):
+                yield held
+        for name in possible_counters(line):
+            held = self._families.get(name)
+            if held is not None and held.counted:
+                yield held
+
+    def _owner_of(self, line: str) -> str | None:
+        """The first of them, by name."""
+        owner = next(self._owners_of(line), None)
+        return None if owner is None else owner.family.name
 
     def reserve(
         self, report: GroupReport, dialect: str, timestamp_ms: int, received_ms: int, *, first: bool = True
@@ -270,15 +315,16 @@ class Store:
         """Take out of *group* what *report* takes the place of; return the numbers of these series.
 
         They stay visible until the change is applied, as with an expiry. If the lines of a histogram or summary are
-        not the same as before, all of them go, so that the new ones stand together and in order.
+        not the same as before, all of them go, so that the new ones stand together and in order. All series of a
+        family go that comes as another type.
         """
-        kept = {series_name(family.name, labels) for family, labels in report.shape}
+        kept = {series_name(family.name, labels): family.type for family, labels in report.shape}
         initial = {series_name(family.name, labels) for family, labels in report.initial}
         names = {family.name for family, _ in report.shape}
         gone = [
             name
             for name, one in group.series.items()
-            if name not in kept
+            if kept.get(name) != one.family.family.type
             and name not in initial
             and (report.replaces is Replaces.GROUP or one.family.family.name in names)
         ]
@@ -291,7 +337,9 @@ class Store:
         gone += [
             name
             for name, one in group.series.items()
-            if name in kept and one.family.in_lines and one.family.family.name in changed
+            if kept.get(name) == one.family.family.type
+            and one.family.in_lines
+            and one.family.family.name in changed
         ]
         return [group.series.pop(name).id for name in gone]
 
@@ -500,12 +548,15 @@ class Store:
             self._groups.setdefault(group.labels, group)
             group.known = None
             group.check_at = 0.0
+        for superseded in self._superseded:
+            self._families[superseded.family.name] = superseded
+        self._superseded = []
         for source in self._sources.values():
             source.pending_reports = source.reports
         held = [known.family for known in self._families.values() if known.series_count]
         unheld = self._families.keys() - {family.name for family in (*held, *SOURCE_FAMILIES)}
         for name in unheld:
-            self._drop_family(name)
+            del self._families[name]
         self.new_families = []
 
     # Expiry, and counts that change with time alone
@@ -573,6 +624,21 @@ class Store:
         for group in found:
             self.settle(group)
         return found
+
+    def series_of(self, dialect: str) -> list[tuple[Family, LabelSet]]:
+        """Family and own labels of every series that *dialect* has."""
+        return [
+            (one.family.family, one.labels)
+            for group in self._groups_by_id.values()
+            if group.dialect == dialect
+            for one in group.by_id.values()
+        ]
+
+    def distinct_of(self, labels: PushGroup, family: str) -> DistinctCount | None:
+        """The distinct count *family* without own labels of the push group with *labels*; ``None`` if there is none."""
+        group = self._groups.get(labels)
+        one = None if group is None else group.series.get(series_name(family, ()))
+        return one.count if isinstance(one, DistinctSeries) else None
 
     def reserve_deletion(
         self, wanted: Callable[[PushGroup], bool], received_ms: int, only: PushGroup | None = None
@@ -726,12 +792,13 @@ class Store:
     def families(self) -> list[FamilyBlocks]:
         """Families that have series, sorted by name."""
         return sorted(
-            (one for one in self._families.values() if one.series_count), key=lambda one: one.family.name
+            (one for one in (*self._families.values(), *self._superseded) if one.series_count),
+            key=lambda one: one.family.name,
         )
 
     @property
     def series_count(self) -> int:
-        return sum(family.series_count for family in self._families.values())
+        return sum(family.series_count for family in (*self._families.values(), *self._superseded))
 
     @property
     def source_count(self) -> int:
@@ -789,12 +856,12 @@ class Store:
         group.series[one.name] = one
         group.by_id[one.id] = one
         self._held += 1
+        one.family.held += 1
         group.next_id = max(group.next_id, one.id + 1)
         if isinstance(one, DistinctSeries):
             self._distinct.add(one)
         elif isinstance(one, CounterSeries | HistogramSeries):
-            family = one.family.family
-            self._claimed.setdefault(created_name_of(family), family.name)
+            one.family.counted += 1
         return one
 
     def _forget_series(self, group: Group, one: Series) -> None:
@@ -803,29 +870,32 @@ class Store:
         self._held -= 1
         if group.series.get(one.name) is one:
             del group.series[one.name]
+        family = one.family
+        family.held -= 1
         if isinstance(one, DistinctSeries):
             self._distinct.discard(one)
+        elif isinstance(one, CounterSeries | HistogramSeries):
+            family.counted -= 1
+        if not family.held and self._superseded:
+            self._superseded = [other for other in self._superseded if other is not family]
 
     def _show_distinct(self, group: Group, one: DistinctSeries, now_ms: int) -> None:
         one.show(group.rendered, one.count.estimates(now_ms))
 
     def _family(self, family: Family) -> FamilyBlocks:
+        """Where series of *family*, which was checked, are put from now on."""
         known = self._families.get(family.name)
-        if known is None:
-            known = self._keep_family(family)
-            self.new_families.append(family)
-        return known
+        if known is not None:
+            if known.family == family or (known.held and is_same_kind(known.family, family)):
+                return known
+            if known.held:  # by the one group that replaces all of it
+                self._superseded.append(known)
+        self.new_families.append(family)
+        return self._keep_family(family)
 
     def _keep_family(self, family: Family) -> FamilyBlocks:
         known = self._families[family.name] = FamilyBlocks(family)
-        self._claimed.update(dict.fromkeys(line_names_of(family), family.name))
         return known
-
-    def _drop_family(self, name: str) -> None:
-        family = self._families.pop(name).family
-        for line_name in (*line_names_of(family), created_name_of(family)):
-            if self._claimed.get(line_name) == name:
-                del self._claimed[line_name]
 
     def _report(self, group: Group, received_ms: int, seen: float, reports: int) -> None:
         group.source.report(received_ms, seen, reports)
@@ -874,6 +944,21 @@ def _pushed_alike(group: Group, report: GroupReport, dialect: str) -> bool:
         and known.time_to_live_seconds == report.time_to_live_seconds
         and not (report.increments or report.observations or report.distinct)
     )
+
+
+def _leaves(held: FamilyBlocks, report: GroupReport, group: Group | None, push: PushCheck) -> bool:
+    """Whether *report* takes the place of all series of a *held* family, and has none of it: not as it is held."""
+    name = held.family.name
+    if group is None or report.replaces is Replaces.NOTHING or name in push.joined:
+        return False
+    pushed = [family for family, _ in report.shape if family.name == name]
+    if report.replaces is Replaces.FAMILIES and not pushed:
+        return False
+    if any(is_same_kind(held.family, family) for family in pushed) or any(
+        family.name == name for family, _ in report.initial
+    ):
+        return False
+    return sum(one.family is held for one in group.by_id.values()) == held.held
 
 
 def _outlasts(group: Group, now: float) -> bool:

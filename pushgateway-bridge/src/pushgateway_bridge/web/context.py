@@ -13,7 +13,8 @@ def push_context(
     method: str = "POST",
     time_to_live: str = "",
     limits: PushLimits = DEFAULT_LIMITS,
+    country: str = "",
 ) -> PushContext:
     """The context of a request received at *received_ms* (Unix) with the header *content_type*."""
     media_type = content_type.partition(";")[0].strip().lower()
-    return PushContext(received_ms, media_type, pusher, path, method, time_to_live, limits)
+    return PushContext(received_ms, media_type, pusher, path, method, time_to_live, limits, country)

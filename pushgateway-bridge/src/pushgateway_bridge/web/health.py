@@ -58,6 +58,11 @@ def health_router(ready: Callable[[], bool], clock_ms: Callable[[], int]) -> API
         """The text that pixelTracker's hosting platform looks for."""
         return Response("OK", headers={"Content-Type": "text/html; charset=utf-8"})
 
+    @router.options("/pt/health", include_in_schema=False)
+    async def pixeltracker_options() -> Response:
+        headers = {"Allow": "GET,HEAD", "Content-Type": "text/html; charset=utf-8"}
+        return Response("GET,HEAD", headers=headers)
+
     @router.get("/sm/health", include_in_schema=False)
     async def statusmonitor_health() -> JSONResponse:
         return JSONResponse({"status": "ok", **STATUSMONITOR_HEALTH})

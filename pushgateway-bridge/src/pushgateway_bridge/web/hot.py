@@ -29,7 +29,7 @@ from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.web.context import push_context
 from pushgateway_bridge.web.protocol import BridgeProtocol
-from pushgateway_bridge.web.push import PushGate, token_client
+from pushgateway_bridge.web.push import PushGate, knows_path, rate_headers, token_client
 from pushgateway_bridge.web.rate import client_key
 
 logger = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ UNUSUAL: Final = frozenset(
             b"upgrade",
             b"authorization",
             b"idempotency-key",
+            b"origin",
         ),
         b"x-time-to-live-seconds",
     }
@@ -152,6 +153,7 @@ class HotCycle:
         "more_body",
         "parsed_keep_alive",
         "path",
+        "rate_headers",
         "reply",
         "response_complete",
         "route",
@@ -178,6 +180,8 @@ class HotCycle:
         """What the request asked for; ``keep_alive`` ends when the bridge stops."""
         self.reply: Reply | None = None
         """The answer once it is stored, where it is not always the same."""
+        self.rate_headers: Mapping[str, str] = {}
+        """What tells the client how many pushes it has left, where its dialect does."""
         self.body: bytes | bytearray = b""
         self.more_body = True
         self.disconnected = False
@@ -343,7 +347,7 @@ class HotHttpProtocol(BridgeProtocol):
         elif self.hot_gate.guard.needs_token(route.dialect):
             return None
         media_type = "" if content_type is None else content_type.decode("latin-1")
-        path = self.url.decode("latin-1") if route.dialect.paths_go_on else ""
+        path = self.url.decode("latin-1") if knows_path(route.dialect) else ""
         return HotCycle(
             route, media_type, self.parser.should_keep_alive(), token, path, method.decode("latin-1")
         )
@@ -407,6 +411,8 @@ class HotHttpProtocol(BridgeProtocol):
                 pusher = token.pusher
             elif gate.guard.needs_token(dialect):
                 return False
+            if dialect.counts_countries and gate.countries.may_know:
+                return False
             limiter = gate.limiters.get(dialect.name)
             client = "" if limiter is None else token_client(pusher) or self._client_key()
             if limiter is not None and (not client or limiter.wait_seconds(client)):
@@ -424,6 +430,8 @@ class HotHttpProtocol(BridgeProtocol):
             token.last_used_ms = now_ms
         if limiter is not None:
             limiter.count(client)
+            if dialect.tells_rate:
+                hot.rate_headers = rate_headers(limiter, client)
         return True
 
     def _client_key(self) -> str:
@@ -460,6 +468,8 @@ class HotHttpProtocol(BridgeProtocol):
             head, rest = _status_line(reply.status) + self._default_header_lines(), _rendered(reply)
         else:
             head, rest = hot.route.status_line + self._default_header_lines(), hot.route.accepted
+        if hot.rate_headers:
+            head += _lines([(name.encode(), value.encode()) for name, value in hot.rate_headers.items()])
         if hot.keep_alive:
             self.transport.write(head + rest)
         else:

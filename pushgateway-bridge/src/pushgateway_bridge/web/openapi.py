@@ -11,6 +11,7 @@ import msgspec
 from fastapi.security import HTTPBearer
 
 from pushgateway_bridge.dialects.dialect import Dialect, Reply, TokenNeed
+from pushgateway_bridge.dialects.pushgateway import MAX_TIME_TO_LIVE_SECONDS
 from pushgateway_bridge.errors import REJECTIONS, ClientGone, PushRejected, RateLimited, WrongMethod
 from pushgateway_bridge.once import MAX_KEY_CHARACTERS
 from pushgateway_bridge.web.body import CODINGS
@@ -43,6 +44,17 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         JSON,
         '{"hostname": "lab-7", "cpu": 12.4, "ram": 48.1, "disk": 61.7, "timestamp": 1769932800}',
     ),
+    "minigem": (
+        JSON,
+        '{"schema": "jwc.v1", "batch": [{"anon": "00112233445566778899aabbccddeeff", "evt": "java.run.started",'
+        ' "t": 1769932800000, "os": "linux-x64", "ext": "2.3.1", "vscode": "1.96.0", "sessionId": "s-81"}]}',
+    ),
+    "proxmoxve": (
+        JSON,
+        '{"random_id": "5b1c7d52", "execution_id": "5b1c7d52", "type": "lxc", "nsapp": "gitea",'
+        ' "status": "installing", "ct_type": 1, "disk_size": 8, "core_count": 2, "ram_size": 2048,'
+        ' "os_type": "debian", "os_version": "13", "pve_version": "9.0.3", "method": "default"}',
+    ),
     "samples": (
         JSON,
         '[{"name": "room_temperature_celsius", "value": 21.5, "labels": {"room": "a", "job": "house"},'
@@ -51,6 +63,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "pushgateway": (PLAIN, "# TYPE backup_seconds gauge\nbackup_seconds 12.5\n"),
 }
 """Dialect → the media type and the text of a push that is accepted."""
+
+TIME_TO_LIVE: Final = frozenset({"pushgateway"})
+"""Dialects that look at the header X-Time-To-Live-Seconds."""
 
 PROBLEM: Final = {
     "schema": {
@@ -93,12 +108,13 @@ STARTING: Final[Responses] = {
 """What reads of the state answer besides."""
 
 
-def push_responses(dialect: Dialect) -> Responses:
-    """Every answer to a push, in the form that *dialect* gives it."""
+def push_responses(dialect: Dialect, path: str) -> Responses:
+    """Every answer to a push to *path*, in the form that *dialect* gives it."""
+    accepted = dialect.accepted_at.get(path, dialect.accepted)
     responses: Responses = {
-        dialect.accepted.status: {
+        accepted.status: {
             "description": "What was accepted is on disk and survives a crash.",
-            "content": _content(dialect.accepted),
+            "content": _content(accepted),
         }
     }
     for kind in REJECTIONS:
@@ -143,6 +159,14 @@ def push_operation(dialect: Dialect) -> dict[str, Any]:
             {"minLength": 1, "maxLength": MAX_KEY_CHARACTERS, "pattern": "^[!-~]+$"},
         ),
     ]
+    if dialect.name in TIME_TO_LIVE:
+        parameters.append(
+            _header(
+                "X-Time-To-Live-Seconds",
+                "How long what is pushed stays; without it, until it is replaced or deleted.",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_TIME_TO_LIVE_SECONDS},
+            )
+        )
     if dialect.token_header == "authorization":  # noqa: S105 - the name of a header
         needs: list[dict[str, list[str]]] = [{"token": []}]
         security = needs if dialect.token_need is TokenNeed.ALWAYS else [{}, *needs]
@@ -167,8 +191,14 @@ def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, An
 
 
 def query_parameter(
-    name: str, description: str, *, required: bool = False, many: bool = False
+    name: str,
+    description: str,
+    *,
+    required: bool = False,
+    many: bool = False,
+    schema: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A parameter that the framework does not read."""
-    kind = {"type": "array", "items": {"type": "string"}} if many else {"type": "string"}
+    """A parameter that the framework does not read: a text, unless *schema* says otherwise."""
+    one = schema or {"type": "string"}
+    kind = {"type": "array", "items": one} if many else one
     return {"name": name, "in": "query", "required": required, "description": description, "schema": kind}

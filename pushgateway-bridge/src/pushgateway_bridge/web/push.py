@@ -15,10 +15,13 @@ from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.context import push_context
+from pushgateway_bridge.web.geo import Countries
 from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.openapi import push_operation, push_responses
 from pushgateway_bridge.web.rate import ClientAddresses, RateLimiter
 
+SEVERAL_GROUPS = "/api/v1/groups"
+"""Where pushes are taken, but nothing that belongs to one group."""
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "TRACE")
 
 
@@ -43,14 +46,40 @@ class PushGate(NamedTuple):
     """Dialect → how long a body may be."""
     sizes: PushSizes
     """Of all dialects; changed in place."""
+    countries: Countries
 
     async def enter(self, request: Request, dialect: Dialect) -> Pusher | None:
         """Who pushes. Raises MissingToken, WrongToken, Forbidden or RateLimited."""
         pusher = await self.guard.pusher(request, dialect)
         limiter = self.limiters.get(dialect.name)
         if limiter is not None:
-            limiter.admit(token_client(pusher) or self.addresses.of(request))
+            limiter.admit(self._client(request, pusher))
         return pusher
+
+    def _client(self, request: Request, pusher: Pusher | None) -> str:
+        return token_client(pusher) or self.addresses.of(request)
+
+    def rate_headers(self, request: Request, dialect: Dialect) -> dict[str, str]:
+        """What tells the client that sent *request* how many pushes it has left; empty if there is no limit."""
+        limiter = self.limiters.get(dialect.name) if dialect.tells_rate else None
+        if limiter is None:
+            return {}
+        return rate_headers(limiter, self.addresses.of(request))
+
+
+def knows_path(dialect: Dialect) -> bool:
+    """Whether the dialect's decoder is told the path."""
+    return dialect.paths_go_on or dialect.needs_path
+
+
+def rate_headers(limiter: RateLimiter, client: str) -> dict[str, str]:
+    """How many pushes *client* has left, and in how many seconds it has all of them again."""
+    left, whole_seconds = limiter.left(client)
+    return {
+        "x-ratelimit-limit": str(limiter.rate.number),
+        "x-ratelimit-remaining": str(left),
+        "x-ratelimit-reset": str(whole_seconds),
+    }
 
 
 def token_client(pusher: Pusher | None) -> str:
@@ -78,6 +107,7 @@ def push_router(
         """Store one push. The accepted reply means that it is on disk and survives a crash."""
         counts.pushes += 1
         context: PushContext | None = None
+        body = b""
         try:
             pusher = await gate.enter(request, dialect)
             encoding = request.headers.get("content-encoding", "")
@@ -87,22 +117,28 @@ def push_router(
                 request.headers.get("content-type", ""),
                 clock_ms(),
                 pusher,
-                request.scope["raw_path"].decode("latin-1") if dialect.paths_go_on else "",
+                request.scope["raw_path"].decode("latin-1") if knows_path(dialect) else "",
                 request.method,
                 request.headers.get("x-time-to-live-seconds", ""),
                 gate.sizes.limits,
+                gate.countries.of(request) if dialect.counts_countries else "",
             )
             key = request.headers.get("idempotency-key")
             if key is not None:
-                return to_response(await once.push(dialect, body, context, key, counts))
-            return to_response(await ingest.push(dialect, body, context))
+                reply = await once.push(dialect, body, context, key, counts)
+            else:
+                reply = await ingest.push(dialect, body, context)
+            response = to_response(reply)
         except ClientDisconnect:
             return refused(ClientGone("the client closed the connection before its body was whole"))
         except PushRejected as error:
             if dialect.failed is not None and context is not None:
-                await ingest.note_failed(dialect, error, context)
+                await ingest.note_failed(dialect, error, body, context)
             await ingest.pacer.pace_refusal()
-            return refused(error)
+            response = refused(error)
+        if dialect.tells_rate:
+            response.headers.update(gate.rate_headers(request, dialect))
+        return response
 
     async def wrong_method(request: Request) -> Response:
         counts.pushes += 1
@@ -110,7 +146,8 @@ def push_router(
         response = refused(WrongMethod(f"Cannot {request.method} {path}"))
         if response.status_code == 405:
             shared = ("GET", "HEAD", *dialect.methods, "OPTIONS") if path == "/metrics" else dialect.methods
-            response.headers["Allow"] = ", ".join((*shared, *answered))
+            others = () if path.startswith(SEVERAL_GROUPS) else answered
+            response.headers["Allow"] = ", ".join(dict.fromkeys((*shared, *others)))
         return response
 
     def refused(error: PushRejected) -> Response:
@@ -128,9 +165,9 @@ def push_router(
                 path,
                 push,
                 methods=[method],
-                status_code=dialect.accepted.status,
+                status_code=dialect.accepted_at.get(begin, dialect.accepted).status,
                 response_class=Response,
-                responses=push_responses(dialect),
+                responses=push_responses(dialect, begin),
                 openapi_extra=push_operation(dialect),
             )
         router.add_api_route(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from fastapi import Request
@@ -13,6 +14,8 @@ from pushgateway_bridge.errors import RateLimited, StartFailed
 
 MAX_CLIENTS: Final = 100_000
 """Clients that are remembered at once."""
+NO_LIMIT: Final = "unlimited"
+"""What stands for a rate where there is none."""
 SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,8 +33,19 @@ def parse_rate(text: str, setting: str) -> Rate:
     """``600/m`` → 600 in 60 s. Raises StartFailed naming *setting*."""
     match = re.fullmatch(r"([1-9][0-9]{0,8})/([smhd])", text)
     if match is None:
-        raise StartFailed(f"{setting}: expected NUMBER/s, /m, /h or /d, such as 600/m, got {text!r}")
+        raise StartFailed(
+            f"{setting}: expected NUMBER/s, /m, /h or /d, such as 600/m, or unlimited, got {text!r}"
+        )
     return Rate(int(match[1]), SECONDS[match[2]])
+
+
+def rates_of(rates: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, Rate]:
+    """Dialect → rate, of those that have one: as *rates* say, else as *defaults* do. Raises StartFailed."""
+    return {
+        dialect: parse_rate(text, f"limits.rates {dialect}")
+        for dialect, text in {**defaults, **rates}.items()
+        if text not in ("", NO_LIMIT)
+    }
 
 
 def parse_networks(texts: Sequence[str], setting: str) -> tuple[Network, ...]:
@@ -70,6 +84,11 @@ class RateLimiter:
         """How long *client* must wait before it may push; 0 if it may now."""
         early = self._after(client) - self._monotonic() - self.rate.seconds
         return early if early > 1e-9 else 0.0
+
+    def left(self, client: str) -> tuple[int, int]:
+        """How many pushes *client* may send at once by now, and in how many seconds it may send all again."""
+        missing = max(self._whole_at.get(client, 0.0) - self._monotonic(), 0.0)
+        return int((self.rate.seconds - missing) / self._step + 1e-6), math.ceil(missing)
 
     def count(self, client: str) -> None:
         """Count a push that was let in."""
@@ -119,6 +138,11 @@ class ClientAddresses:
         peer = request.client.host if request.client is not None else ""
         forwarded = request.headers.get("x-forwarded-proto", "")
         return request.url.scheme == "https" or (self.is_proxy(peer) and forwarded.strip().lower() == "https")
+
+    @property
+    def has_proxies(self) -> bool:
+        """Whether any proxy is believed."""
+        return bool(self._trusted)
 
     def is_proxy(self, peer: str) -> bool:
         """Whether what *peer* says of others is believed."""

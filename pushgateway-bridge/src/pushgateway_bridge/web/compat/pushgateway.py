@@ -10,15 +10,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.dialects.pushgateway_groups import GROUPS_PATH
 from pushgateway_bridge.dialects.pushgateway_outline import PUSH_FAILURE_TIME, PUSH_TIME, go_number
 from pushgateway_bridge.dialects.pushgateway_path import grouping_key
-from pushgateway_bridge.errors import PushRejected
-from pushgateway_bridge.model.report import GroupReport, Report
+from pushgateway_bridge.errors import PushRejected, WrongMethod
 from pushgateway_bridge.model.text import LINE_NAME
 from pushgateway_bridge.model.timestamps import format_iso8601_ms
 from pushgateway_bridge.pipeline import Ingest, check_identity
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.state.series import Group
+from pushgateway_bridge.state.store import source_key
 from pushgateway_bridge.web.openapi import DENIED, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import PushGate, to_response
 
@@ -41,15 +42,19 @@ def pushgateway_router(
         """Delete a group. 202 also if there is none, as Pushgateway answers. It is as open as a push."""
         counts.pushes += 1
         try:
+            if request.scope["path"].startswith(GROUPS_PATH):
+                raise WrongMethod("a group is deleted at its own path")
             pusher = await gate.enter(request, dialect)
             labels = grouping_key(request.scope["raw_path"].decode("latin-1"))
             if pusher is not None:
-                check_identity(pusher, Report((GroupReport(labels),)))
+                check_identity(pusher, [source_key(labels)])
             await ingest.delete(lambda group: ingest.state.dialect_of(group) == dialect.name, labels)
         except PushRejected as error:
             counts.rejected[error.reason] += 1
             response = to_response(dialect.refuse(error))
             response.headers.update(gate.guard.challenge(error))
+            if response.status_code == 405:
+                response.headers["Allow"] = ", ".join(dialect.methods)
             if error.retry_after_seconds:
                 response.headers["Retry-After"] = str(error.retry_after_seconds)
             return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, Security
 from fastapi.responses import JSONResponse
@@ -19,7 +19,8 @@ from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.openapi import BEARER, DENIED, JSON, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import to_response
 
-PREFIX = "/sx"
+PREFIX: Final = "/sx"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 
 class AnyText(Convertor[str]):
@@ -102,39 +103,55 @@ def statix_router(
         forgotten = await forget(hostname, keep_details=False)
         return JSONResponse({"status": "ok", "metrics": forgotten.metrics, "details": forgotten.details})
 
-    async def wrong_method(request: Request) -> Response:
-        response = to_response(dialect.refuse(WrongMethod(f"Cannot {request.method} {request.url.path}")))
-        response.headers["Allow"] = "POST, OPTIONS"
-        return response
-
-    async def options(request: Request) -> Response:
-        allowed = "POST, OPTIONS" if request.url.path.startswith(PREFIX) else "GET, HEAD, POST, OPTIONS"
-        return Response(headers={"Allow": allowed, "Content-Type": "text/html; charset=utf-8"})
-
     for prefix in ("", PREFIX):
         shown = not prefix
-        router.add_api_route(f"{prefix}/data", data, methods=["GET"], include_in_schema=shown, **reads)
-        router.add_api_route(f"{prefix}/hosts", hosts, methods=["GET"], include_in_schema=shown, **reads)
-        router.add_api_route(f"{prefix}/details", details, methods=["GET"], include_in_schema=shown, **reads)
-        router.add_api_route(
-            f"{prefix}/hosts/{{hostname:text}}/clean",
-            clean,
-            methods=["POST"],
-            include_in_schema=shown,
-            **changes,
-        )
-        router.add_api_route(
-            f"{prefix}/hosts/{{hostname:text}}",
-            delete,
-            methods=["DELETE"],
-            include_in_schema=shown,
-            **changes,
-        )
-        router.add_api_route(f"{prefix}/metrics", options, methods=["OPTIONS"], include_in_schema=False)
-    router.add_api_route(f"{PREFIX}/metrics", wrong_method, methods=["GET", "HEAD"], include_in_schema=False)
+        for path, answer in (("/data", data), ("/hosts", hosts), ("/details", details)):
+            router.add_api_route(f"{prefix}{path}", answer, methods=["GET"], include_in_schema=shown, **reads)
+            router.add_api_route(
+                f"{prefix}{path}", answer, methods=["HEAD"], include_in_schema=False, **reads
+            )
+            answer_others(router, dialect, f"{prefix}{path}", "GET", "HEAD")
+        host = f"{prefix}/hosts/{{hostname:text}}"
+        router.add_api_route(f"{host}/clean", clean, methods=["POST"], include_in_schema=shown, **changes)
+        router.add_api_route(host, delete, methods=["DELETE"], include_in_schema=shown, **changes)
+        # A DELETE there is of a host whose name ends so.
+        answer_others(router, dialect, f"{host}/clean", "POST", elsewhere=("DELETE",))
+        answer_others(router, dialect, host, "DELETE")
 
+    @router.head(f"{PREFIX}/health", include_in_schema=False)
     @router.get(f"{PREFIX}/health", include_in_schema=False)
     async def health() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
+    @router.options("/metrics", include_in_schema=False)
+    async def options_of_metrics() -> Response:
+        """What the exposition allows, too."""
+        allowed = {"Allow": "GET, HEAD, POST, OPTIONS", "Content-Type": "text/html; charset=utf-8"}
+        return Response(headers=allowed)
+
+    answer_others(router, dialect, f"{PREFIX}/metrics", "POST")
+    answer_others(router, dialect, f"{PREFIX}/health", "GET", "HEAD")
     return router
+
+
+def answer_others(
+    router: APIRouter, dialect: Dialect, path: str, *allowed: str, elsewhere: tuple[str, ...] = ()
+) -> None:
+    """What the original's framework says itself: OPTIONS, and 405 to methods neither *allowed* nor *elsewhere*."""
+    headers = {"Allow": ", ".join((*allowed, "OPTIONS")), "Content-Type": "text/html; charset=utf-8"}
+
+    async def options() -> Response:
+        return Response(headers=headers)
+
+    async def wrong_method(request: Request) -> Response:
+        response = to_response(dialect.refuse(WrongMethod(f"Cannot {request.method} {request.url.path}")))
+        response.headers["Allow"] = headers["Allow"]
+        return response
+
+    router.add_api_route(path, options, methods=["OPTIONS"], include_in_schema=False)
+    router.add_api_route(
+        path,
+        wrong_method,
+        methods=[method for method in METHODS if method not in (*allowed, *elsewhere)],
+        include_in_schema=False,
+    )

@@ -25,6 +25,8 @@ from pushgateway_bridge.web.openapi import Responses, problem
 logger = logging.getLogger(__name__)
 
 PREFIXES: Final = ("", "/sm", "/api/auth")
+CORS_PATHS: Final = ("/ingest", "/agents", "/health", "/api/auth", "/sm")
+"""Of the original's services, with all below them: what pages of configured origins may ask."""
 MAX_BODY_BYTES: Final = 4096
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
