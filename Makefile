@@ -11,8 +11,11 @@ VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
 SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack tests bench
 # The programs need it, and it comes from beside them: a lock holds only what comes from an index.
 UNPUBLISHED := --no-emit-package telemetry-web-config
+# Unit tests compute, for two cores. Those with real programs wait as well, and share them file by file.
+UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
+STACK_TESTS := -m stack -n 3 --dist loadgroup
 
-.PHONY: help install viewer up down reset status logs test check unit test-stack test-browser test-compose \
+.PHONY: help install viewer up down reset status logs test check coverage test-stack test-browser test-compose \
 	format golden dashboards reference lock bench bench-bridge soak clean
 
 help: ## list the commands
@@ -59,11 +62,14 @@ check: install ## quick: format, lint, types, import layers, locks, unit tests
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q -m "not stack and not browser" --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q $(UNIT_TESTS) $(PYTEST_ARGS)
+
+coverage: install ## the unit tests, with the lines and branches that they do not reach
+	@$(BIN)/python -m pytest -q $(UNIT_TESTS) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 test-stack: install ## the real Prometheus and Alertmanager with our two servers
 	@$(BIN)/python -m stack tools prometheus promtool alertmanager amtool docker-compose victoria-metrics pushgateway
-	@$(BIN)/python -m pytest -q -m stack $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q $(STACK_TESTS) $(PYTEST_ARGS)
 
 test-browser: install ## pages in a real headless Chromium
 	@$(BIN)/python -m stack tools browser

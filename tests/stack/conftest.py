@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.ports import free_port
 
 PARTS = ("exporter", "bridge", "prometheus", "alertmanager", "grafana")
 COMMAND_SECONDS = 600
@@ -42,18 +42,6 @@ class Stack(NamedTuple):
         )
 
 
-def free_port() -> int:
-    """A port that nobody listens on, below those that the kernel gives to outgoing connections."""
-    while True:
-        port = random.SystemRandom().randrange(20000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
 def make_stack(directory: Path) -> Stack:
     """A stack that is not started, on free ports, which reads no `.env`: that may hold real receivers."""
     ports: dict[str, int] = {}
@@ -73,12 +61,15 @@ def make_stack(directory: Path) -> Stack:
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path) -> Iterator[Callable[[str], Stack]]:
-    """Stacks of a test's own, by name; each is ended after the test."""
+def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Stack]]:
+    """Stacks of a test's own, by name; each is ended after the test.
+
+    Not in the folder of the test, whose path is too long for a socket.
+    """
     stacks: list[Stack] = []
 
     def make(name: str) -> Stack:
-        stacks.append(make_stack(tmp_path / name))
+        stacks.append(make_stack(tmp_path_factory.mktemp(name) / name))
         return stacks[-1]
 
     yield make

@@ -174,6 +174,35 @@ def samples(seconds: int, token: str) -> Sequence[Push]:
     )
 
 
+def minigem(seconds: int, token: str) -> Sequence[Push]:
+    said = {"anon": "00112233445566778899aabbccddeeff", "t": seconds * 1000, "sessionId": f"s-{seconds}"}
+    said |= {"os": "linux-x64", "ext": "2.3.1", "vscode": "1.96.0"}
+    completed = {"durationMs": 4180, "waitMsTotal": 900, "exit": 0, "cumulativeBytesBucket": "1-10k"}
+    batch = [
+        {**said, "evt": "java.run.started"},
+        {**said, "evt": "java.run.completed", "m": completed},
+        {**said, "evt": "java.run.error", "m": {"phase": "compile", "exceptionHash": "c0ffee"}},
+        None,
+    ]
+    return (Push("/t", {"schema": "jwc.v1", "batch": batch}),)
+
+
+def proxmoxve(seconds: int, token: str) -> Sequence[Push]:
+    ids = {"random_id": f"r-{seconds}", "execution_id": f"e-{seconds}", "type": "lxc", "nsapp": "gitea"}
+    started = {**ids, "status": "installing", "ct_type": 1, "disk_size": 8, "ram_size": 2048}
+    failed = {
+        **ids,
+        "status": "failed",
+        "exit_code": 1,
+        "error": "no space left on device",
+        "install_duration": 95,
+    }
+    return tuple(
+        Push("/telemetry", {**sent, "os_type": "debian", "os_version": "13"})
+        for sent in (started, failed, failed)
+    )
+
+
 OVER_TIME = {
     "instance:network_receive:rate5m{HOST}": 1000,
     "instance:network_transmit:rate5m{HOST}": 2000,
@@ -301,6 +330,45 @@ CASES = (
         over_time={"count_over_time(host_cpu_utilization_ratio{HOST}[1h])": REPORTS},
     ),
     Case(
+        "minigem",
+        "minigem",
+        "",
+        minigem,
+        shows={
+            'minigem_events_total{HOST,event="java.run.started"}': REPORTS,
+            "minigem_java_runs_started_total{HOST}": REPORTS,
+            'minigem_java_runs_completed_total{HOST,exit_code="0"}': REPORTS,
+            'minigem_java_run_errors_total{HOST,phase="compile"}': REPORTS,
+            'minigem_java_run_duration_seconds_bucket{HOST,le=~"10|10.0"}': REPORTS,
+            'minigem_java_run_duration_seconds_bucket{HOST,le=~"3|3.0"}': 0,
+            "minigem_java_run_duration_seconds_sum{HOST}": 4.18 * REPORTS,
+            'minigem_events_by_os_total{HOST,os="linux"}': 3 * REPORTS,
+            'minigem_events_by_country_total{HOST,country="unknown"}': 3 * REPORTS,
+            'minigem_unique_users{HOST,window="30d"}': 1,
+            'minigem_distinct_exceptions{HOST,window="7d"}': 1,
+            "sum(minigem_events_skipped_total{HOST})": REPORTS,
+            "telemetry_reports_total{HOST}": REPORTS,
+            'telemetry_events_total{dialect="minigem",result="accepted"}': 3 * REPORTS,
+        },
+    ),
+    Case(
+        "proxmoxve",
+        "proxmoxve",
+        "",
+        proxmoxve,
+        shows={
+            'proxmoxve_executions_started_total{HOST,type="lxc"}': REPORTS,
+            'proxmoxve_executions_total{HOST,type="lxc",status="failed"}': REPORTS,
+            'proxmoxve_app_executions_total{HOST,app="gitea",status="failed"}': REPORTS,
+            'proxmoxve_failures_total{HOST,exit_code="1",error_category="storage"}': REPORTS,
+            'proxmoxve_failure_patterns_total{HOST,pattern="disk full"}': REPORTS,
+            'proxmoxve_executions_by_os_total{HOST,os_type="debian",os_version="13"}': REPORTS,
+            "proxmoxve_install_duration_seconds_sum{HOST}": 95 * REPORTS,
+            "sum(proxmoxve_executions_in_progress{HOST})": 0,
+            'telemetry_events_total{dialect="proxmoxve",result="deduplicated"}': REPORTS,
+        },
+    ),
+    Case(
         "pushgateway",
         "backup",
         "db-1",
@@ -378,7 +446,7 @@ def live(
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.instance)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.instance or case.dialect)
 def test_what_is_sent_is_answered_by_promql_and_has_its_place_in_the_vocabulary(
     case: Case, live: Live
 ) -> None:

@@ -25,7 +25,7 @@ from pushgateway_bridge.model.report import GroupReport, Report
 from stack import tools
 from tests.bridge.events import DURATION, EVENTS, RUNS
 from tests.bridge.harness import Harness
-from tests.bridge.process import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.stack
 
