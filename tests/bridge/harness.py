@@ -17,6 +17,7 @@ from pushgateway_bridge.journal.frames import FrameLimits
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable
 from pushgateway_bridge.model.family import SeriesClass
+from pushgateway_bridge.own_families import OWN_FAMILIES
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
@@ -67,7 +68,7 @@ class Harness:
         self._open()
 
     def _open(self) -> None:
-        self.store = Store(DEFAULTS, self.clock.monotonic)
+        self.store = Store(DEFAULTS, self.clock.monotonic, own_families=OWN_FAMILIES)
         self.journal = Journal(
             self.directory,
             clock_ms=self.clock.now_ms,

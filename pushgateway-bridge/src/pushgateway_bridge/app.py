@@ -50,6 +50,7 @@ from pushgateway_bridge.journal.journal import GroupCommit, Journal
 from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from pushgateway_bridge.once import Once
+from pushgateway_bridge.own_families import OWN_FAMILIES
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.remote_metrics import RemoteMetrics
 from pushgateway_bridge.remote_write.messages import Setup
@@ -133,7 +134,7 @@ class Bridge:
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()
         }
-        self.store = Store(defaults, self._clock.monotonic, series_limits(config))
+        self.store = Store(defaults, self._clock.monotonic, series_limits(config), OWN_FAMILIES)
         self.journal = Journal(
             Path(config.journal.directory),
             clock_ms=self._clock.now_ms,

@@ -504,13 +504,13 @@ def test_compressed_push_is_taken(bridge: Bridge, job: str, coding: str) -> None
 
 
 def test_protobuf_is_taken(bridge: Bridge, job: str) -> None:
-    """One gauge foo with the value 1.5: io.prometheus.client.MetricFamily, with its length before it."""
-    body = bytes.fromhex("140a03666f6f1801220b120909000000000000f83f")
+    """One gauge pbf with the value 1.5: io.prometheus.client.MetricFamily, with its length before it."""
+    body = bytes.fromhex("140a037062661801220b120909000000000000f83f")
     kind = "Content-Type: application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
     answer = bridge.send("POST", f"/metrics/job/{job}", body, kind)
 
     assert (answer.status, answer.body) == (200, b"")
-    assert series(bridge, job) == {"foo": 1.5}
+    assert series(bridge, job) == {"pbf": 1.5}
 
 
 @pytest.mark.parametrize("method", ["PATCH", "TRACE"])

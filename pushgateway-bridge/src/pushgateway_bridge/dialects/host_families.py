@@ -6,6 +6,7 @@ only as a sum over all devices or cores has ``device="all"`` or ``cpu="all"``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from pushgateway_bridge.model.family import Family
@@ -113,3 +114,8 @@ UNAME: Final = Family("node_uname_info", "gauge", "Always 1; the labels say whic
 BOOT_TIME: Final = Family(
     "node_boot_time_seconds", "gauge", "Unix time at which the host started.", "seconds"
 )
+
+HOST_FAMILIES: Final[Mapping[str, Family]] = {
+    family.name: family for family in list(globals().values()) if isinstance(family, Family)
+}
+"""All of these by name."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from pushgateway_bridge.dialects.host_families import HOST_FAMILIES
 from pushgateway_bridge.dialects.pushgateway_path import (
     LABEL_NAME,
     MAX_LABELS,
@@ -135,7 +136,11 @@ def make_outline(families: Iterable[ReadFamily], values: int | None, names: froz
         if read.name in SERVER_NAMES or not read.metrics:
             continue
         check_name(read.name)
-        family = Family(read.name, read.type or "unknown", (read.help or "")[:MAX_HELP])
+        own = HOST_FAMILIES.get(read.name)
+        if own is not None and (read.type or "unknown") == "unknown":
+            family = own  # without a type it is what it is from every other host
+        else:
+            family = Family(read.name, read.type or "unknown", (read.help or "")[:MAX_HELP])
         seen: set[LabelSet] = set()
         for metric in read.metrics:
             labels = _own_labels(read.name, metric.labels, names)

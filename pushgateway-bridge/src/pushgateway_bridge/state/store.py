@@ -8,11 +8,12 @@ committed. ``discard_reserved`` forgets what changes made that failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from pushgateway_bridge.errors import TypeConflict
 from pushgateway_bridge.model.change import (
     Change,
     Deletion,
@@ -110,7 +111,10 @@ class Store:
         defaults: dict[str, DialectDefaults],
         monotonic: Callable[[], float],
         limits: SeriesLimits | None = None,
+        own_families: Mapping[str, Family] | None = None,
     ) -> None:
+        """*own_families*: those that have one type, whoever pushes their name."""
+        self._own_families = own_families or {}
         self._defaults = defaults
         self.new_series = NewSeries(limits or SeriesLimits(), monotonic)
         self._held = 0
@@ -169,6 +173,11 @@ class Store:
                 self.new_series.check_labels(report.group, family, labels)
             elif held.series_class is not series_class:
                 check_class(family.name, held.series_class, series_class)
+        new.update(
+            name
+            for name in (series_name(family.name, labels) for family, labels in report.initial)
+            if name not in known
+        )
         for items in (report.increments, report.observations, report.distinct):
             for item in items:
                 name = series_name(item.family.name, item.labels)
@@ -203,6 +212,11 @@ class Store:
     ) -> None:
         """Raises a PushRejected if *family*, of which *report* has a new series, cannot stand beside the others."""
         name = family.name
+        own = self._own_families.get(name)
+        if own is not None and own is not family and not is_same_kind(own, family):
+            raise TypeConflict(
+                f"{name} is a {own.type} wherever it comes from, and was pushed as a {family.type}"
+            )
         known = push.families.get(name)
         if known is None:
             held = self._families.get(name)
