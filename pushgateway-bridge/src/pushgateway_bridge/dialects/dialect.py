@@ -112,3 +112,5 @@ class Dialect(msgspec.Struct, frozen=True):
     token_need: TokenNeed = TokenNeed.OPEN
     token_header: str = "authorization"  # noqa: S105 - the name of a header
     """Where the token stands: as ``Bearer …`` in Authorization, or alone in another header (lower-cased)."""
+    example: tuple[str, str] | None = None
+    """Media type and text of a push that is accepted, for the API's document and the page to try it on."""

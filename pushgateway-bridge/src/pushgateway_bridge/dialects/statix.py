@@ -34,6 +34,7 @@ from pushgateway_bridge.dialects.statix_entry import (
     mask_details,
     mask_document,
 )
+from pushgateway_bridge.dialects.statix_known import KnownDetails, make_known
 from pushgateway_bridge.dialects.statix_series import put_details
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -66,13 +67,16 @@ _NO_COUNTERS: Final = DiskIo()
 
 
 class _Host:
-    """What is the same at every push of a host: its push group, and the series that it sent last."""
+    """What is the same at every push of a host: its push group, the series that it sent last, and how."""
 
-    __slots__ = ("group", "shape")
+    __slots__ = ("group", "known", "shape", "unusual")
 
     def __init__(self, group: PushGroup) -> None:
         self.group = group
         self.shape: Shape = ()
+        self.known: KnownDetails | None = None
+        self.unusual: Shape = ()
+        """The last of which nothing could be known."""
 
 
 @lru_cache(maxsize=32_768)
@@ -104,7 +108,8 @@ def decode(body: bytes, context: PushContext) -> Report:
     ):
         raise MalformedBody("Invalid JSON payload")
     # With fewer brackets than that it cannot be nested too deeply.
-    if body.count(b"{") + body.count(b"[") <= context.limits.max_nesting:
+    lists = body.count(b"[") if b"[" in body else 0  # to look for one is quicker than to count
+    if body.count(b"{") + lists <= context.limits.max_nesting:
         try:
             if not body.isascii():
                 body.decode()  # the decoder does not look into fields that it does not know
@@ -130,12 +135,57 @@ def _report_of(push: _Push, received_ms: int, shown: bool) -> Report:
         push.disk_read or 0.0,
         push.disk_write or 0.0,
     )
-    rates = push.disk_read is not UNSET, push.disk_write is not UNSET
+    sent = push.disk_read is not UNSET, push.disk_write is not UNSET
+    host = _host(push.hostname)
+    if host.known is not None and details is not UNSET and timestamp_ms is not None:
+        values = _values_like(host.known, entry, details, sent)
+        if values is not None:
+            if shown:
+                entry.details = host.known.mask(details)
+            group = GroupReport(host.group, host.known.shape, values, timestamp_ms)
+            return Report((group,), accepted=1, entry=encode_entry(entry))
     found = Readings()
-    _put_all(found, entry, None if details is UNSET else details, rates)
+    rates = _put_all(found, entry, None if details is UNSET else details, sent)
+    last, host.shape = host.shape, found.shape_like(host.shape)
+    known = None
     if details is not UNSET and shown:
+        if host.shape is last and last is not host.unusual and not found.skipped and timestamp_ms is not None:
+            known = make_known(details, last, found.values, sent, rates)
+            if known is None:
+                host.unusual = last
         entry.details = mask_details(details)
-    return _finished(found, entry, timestamp_ms)
+        if known is not None:
+            known.note_masked(details)
+            host.known = known
+    return _finished(host, found, entry, timestamp_ms)
+
+
+def _values_like(
+    known: KnownDetails, entry: Entry, details: Details, sent: tuple[bool, bool]
+) -> list[float] | None:
+    """The values of a push whose series are the *known* ones; ``None`` if that is not certain.
+
+    *sent* says which of the two disk rates were.
+    """
+    cpu, memory, disk = entry.cpu, entry.ram, entry.disk
+    if sent != known.sent or not (0 <= cpu <= 100 and 0 <= memory <= 100 and 0 <= disk <= 100):
+        return None
+    of_details = known.values_of(details)
+    if of_details is None:
+        return None
+    values = [cpu / 100, memory / 100, disk / 100, *of_details]
+    read, written = known.rates
+    if read:
+        rate = entry.disk_read * MEBIBYTE
+        if not 0 <= rate < math.inf:
+            return None
+        values.append(rate)
+    if written:
+        rate = entry.disk_write * MEBIBYTE
+        if not 0 <= rate < math.inf:
+            return None
+        values.append(rate)
+    return values
 
 
 def _report_of_document(document: Document, received_ms: int, shown: bool) -> Report:
@@ -147,11 +197,13 @@ def _report_of_document(document: Document, received_ms: int, shown: bool) -> Re
         if shown:
             entry.details = mask_document(raw)
     _put_all(found, entry, details, ("disk_read" in document, "disk_write" in document))
-    return _finished(found, entry, timestamp_ms)
+    return _finished(_host(entry.hostname), found, entry, timestamp_ms)
 
 
-def _put_all(found: Readings, entry: Entry, details: Details | None, rates: tuple[bool, bool]) -> None:
-    """Add all series of a push. *rates* says which of the two disk rates were sent."""
+def _put_all(
+    found: Readings, entry: Entry, details: Details | None, sent: tuple[bool, bool]
+) -> tuple[bool, bool]:
+    """Add all series of a push. *sent* says which of the two disk rates were; return which of them are series."""
     _put_percent(found, _CPU, entry.cpu)
     _put_percent(found, _MEMORY, entry.ram)
     series = filesystem("/" if details is None else details.mountpoint)
@@ -163,15 +215,19 @@ def _put_all(found: Readings, entry: Entry, details: Details | None, rates: tupl
         put_details(found, details, entry.hostname, series, entry.timestamp * 1000)
     # Where there is a counter, rates are made from it.
     counters = (details.disk_io if details is not None else None) or _NO_COUNTERS
-    if rates[0] and not _is_number(counters.read_bytes):
+    read, written = (
+        sent[0] and not _is_number(counters.read_bytes),
+        sent[1] and not _is_number(counters.write_bytes),
+    )
+    if read:
         _put_rate(found, _DISK_READ, entry.disk_read)
-    if rates[1] and not _is_number(counters.write_bytes):
+    if written:
         _put_rate(found, _DISK_WRITTEN, entry.disk_write)
+    return read, written
 
 
-def _finished(found: Readings, entry: Entry, timestamp_ms: int | None) -> Report:
+def _finished(host: _Host, found: Readings, entry: Entry, timestamp_ms: int | None) -> Report:
     found.skipped += timestamp_ms is None
-    host = _host(entry.hostname)
     host.shape = found.shape_like(host.shape)
     group = GroupReport(host.group, host.shape, found.values, timestamp_ms)
     return Report((group,), accepted=1, skipped_values=found.skipped, entry=encode_entry(entry))

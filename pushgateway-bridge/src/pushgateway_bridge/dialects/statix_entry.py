@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -69,9 +70,15 @@ def _masked(value: object) -> object:
     return value
 
 
+_TIME: Final = re.compile(
+    r"20[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+"""A time as programs write it: it has no address in it, whatever its digits are."""
+
+
 def _masked_text(text: str) -> str:
     # A time is no address, and looking for one in it takes longest.
-    if text[:2] == "20" and parse_iso8601_ms(text) is not None:
+    if _TIME.fullmatch(text) or (text[:2] == "20" and parse_iso8601_ms(text) is not None):
         return text
     return mask_text(text)
 
@@ -81,7 +88,7 @@ def _masked_text(text: str) -> str:
 
 def mask_details(details: Details) -> Details:
     """*details* itself, without addresses."""
-    details.collected_at = _masked_field(details.collected_at)
+    mask_changing_texts(details)
     if details.cpu:
         processor = details.cpu.processor
         details.cpu.processor = _remembered(processor) if processor else processor
@@ -89,14 +96,18 @@ def mask_details(details: Details) -> Details:
         details.disk.mount = _masked_field(details.disk.mount)
     if details.network and details.network.primary_interface:
         details.network.primary_interface = _masked_interface(details.network.primary_interface)
-    uptime = details.uptime
-    if uptime:
-        uptime.human = _masked_field(uptime.human)
-        if isinstance(uptime.boot_time, str):
-            uptime.boot_time = _remembered(uptime.boot_time)
+    if details.uptime and isinstance(details.uptime.boot_time, str):
+        details.uptime.boot_time = _remembered(details.uptime.boot_time)
     if details.system:
         details.system = _masked_system(details.system)
     return details
+
+
+def mask_changing_texts(details: Details) -> None:
+    """Mask those texts in *details* that are others at every report."""
+    details.collected_at = _masked_field(details.collected_at)
+    if details.uptime:
+        details.uptime.human = _masked_field(details.uptime.human)
 
 
 def _masked_field(text: Text) -> Text:

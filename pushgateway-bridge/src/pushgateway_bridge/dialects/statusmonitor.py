@@ -7,6 +7,7 @@ agents send no name of their own, so that its number is the instance.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -44,6 +45,12 @@ from pushgateway_bridge.dialects.psutil_host import (
     put_frequency,
     too_long,
     unix_ms,
+)
+from pushgateway_bridge.dialects.psutil_known import (
+    DISK_IO_FIELDS,
+    NETWORK_IO_FIELDS,
+    AlikeNumbers,
+    Fields,
 )
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -106,12 +113,15 @@ _decoder = msgspec.json.Decoder(_Sample)
 class _Agent:
     """What is the same at every push of an agent: its push group, who it is, and the series that it sent last."""
 
-    __slots__ = ("group", "info", "shape")
+    __slots__ = ("group", "info", "known", "shape", "unusual")
 
     def __init__(self, group: PushGroup, info: OneSeries) -> None:
         self.group = group
         self.info = info
         self.shape: Shape = ()
+        self.known: _Known | None = None
+        self.unusual: Shape = ()
+        """The last of which nothing could be known."""
 
 
 @lru_cache(maxsize=32_768)
@@ -129,6 +139,13 @@ def decode(body: bytes, context: PushContext) -> Report:
     assert context.pusher is not None, "token_need is ALWAYS"
     sample, skipped = _read(body, context.limits.max_nesting)
     agent = _agent(context.pusher)
+    timestamp = None if sample.timestamp is UNSET else sample.timestamp
+    timestamp_ms = unix_ms(timestamp)
+    if agent.known is not None and not skipped and timestamp_ms is not None:
+        values = agent.known.values_of(sample)
+        if values is not None:
+            group = GroupReport(agent.group, agent.known.shape, values, timestamp_ms)
+            return Report((group,), accepted=1)
     found = Readings(skipped)
     if sample.cpu is not None:
         _put_cpu(found, sample.cpu)
@@ -139,11 +156,13 @@ def decode(body: bytes, context: PushContext) -> Report:
         put_counters(found, sample.disk.io, DISK_IO_SERIES)
     put_counters(found, sample.network, NETWORK_IO_SERIES)
     found.put(agent.info, 1.0)
-    timestamp = None if sample.timestamp is UNSET else sample.timestamp
-    timestamp_ms = unix_ms(timestamp)
     if timestamp is not None and timestamp_ms is None:
         found.skipped += 1
-    agent.shape = found.shape_like(agent.shape)
+    last, agent.shape = agent.shape, found.shape_like(agent.shape)
+    if agent.shape is last and last is not agent.unusual and not found.skipped:
+        agent.known = _make_known(sample, last, found.values)
+        if agent.known is None:
+            agent.unusual = last
     group = GroupReport(agent.group, agent.shape, found.values, timestamp_ms)
     return Report((group,), accepted=1, skipped_values=found.skipped)
 
@@ -219,6 +238,107 @@ def _put_partitions(found: Readings, partitions: list[_Partition | None] | tuple
             continue
         seen.add(series.size)
         put_filesystem(found, series, partition.total, partition.used, partition.free)
+
+
+# Samples like an agent's last one
+
+_PARTITION: Final = attrgetter("device", "mountpoint", "fstype")
+
+
+class _Known:
+    """What was found in a sample of which nothing was left out; psutil_known.py says what for."""
+
+    __slots__ = (
+        "_before_disk",
+        "_before_loads",
+        "_cores",
+        "_has_usage",
+        "_loads",
+        "_numbers",
+        "_partitions",
+        "shape",
+    )
+
+    def __init__(
+        self, sample: _Sample, shape: Shape, fields: Fields, before_loads: int, before_disk: int
+    ) -> None:
+        """So many of the numbers of *fields* come before the load, and before the file systems."""
+        self.shape = shape
+        self._numbers = AlikeNumbers(fields)
+        self._before_loads = before_loads
+        self._before_disk = before_disk
+        cpu, disk = sample.cpu, sample.disk
+        self._has_usage = cpu is not None and cpu.usage_percent is not None
+        self._cores = 0 if cpu is None else len(cpu.per_core_usage or ())
+        self._loads = 0 if cpu is None else len(cpu.load_avg or ())
+        partitions = (None if disk is None else disk.partitions) or ()
+        self._partitions = tuple([_PARTITION(one) for one in partitions])
+
+    def values_of(self, sample: _Sample) -> list[float] | None:
+        """The values of the series of *sample*; ``None`` if it is not alike."""
+        numbers = self._numbers.fetch(sample)
+        if numbers is None:
+            return None
+        values: list[float] = []
+        cpu, disk = sample.cpu, sample.disk
+        try:
+            if cpu is not None:
+                cores, loads = cpu.per_core_usage or (), cpu.load_avg or ()
+                if (
+                    len(cores) != self._cores
+                    or len(loads) != self._loads
+                    or (cpu.usage_percent is not None) != self._has_usage
+                ):
+                    return None
+                if cpu.usage_percent is not None:
+                    values.append(cpu.usage_percent / 100)
+                values += [percent / 100 for percent in cores]  # type: ignore[operator]
+                values += numbers[: self._before_loads]
+                values += [load * 1.0 for load in loads]  # type: ignore[operator]
+            values += numbers[self._before_loads : self._before_disk]
+            partitions = (None if disk is None else disk.partitions) or ()
+            if len(partitions) != len(self._partitions):
+                return None
+            for one, alike in zip(partitions, self._partitions, strict=True):
+                if _PARTITION(one) != alike:
+                    return None
+                total, used, free = one.total, one.used, one.free  # type: ignore[union-attr]
+                if free > total or used > total:  # type: ignore[operator]
+                    return None
+                values += (total * 1.0, free * 1.0, (total - used) * 1.0)  # type: ignore[operator]
+        except (AttributeError, TypeError):  # something is not there
+            return None
+        values += numbers[self._before_disk :]
+        values.append(1.0)
+        return values
+
+
+def _make_known(sample: _Sample, shape: Shape, values: list[float]) -> _Known | None:
+    """What is known of a *sample* that gave *values* for *shape*; ``None`` if it would not give them again."""
+    fields = Fields(sample)
+    before_loads = 0
+    if fields.is_there("cpu"):
+        other = fields.is_there("cpu.freq")
+        fields.put_frequency(*(("cpu.freq.current",) if other else ()), "cpu.frequency_mhz")
+        if other:
+            fields.put_frequency("cpu.freq.min")
+            fields.put_frequency("cpu.freq.max")
+        before_loads = len(fields.numbers)
+        fields.put("cpu.count")
+        fields.put("cpu.count_logical")
+    if fields.is_there("memory"):
+        total = fields.put_parts("memory", "available")
+        if total < 0 or len(fields.numbers) != total + 2:
+            return None  # the share may be told instead
+    before_disk = len(fields.numbers)
+    if fields.is_there("disk"):
+        fields.put_all("disk.io", DISK_IO_FIELDS)
+    fields.put_all("network", NETWORK_IO_FIELDS)
+    try:
+        known = _Known(sample, shape, fields, before_loads, before_disk)
+    except AttributeError:  # null stands where a file system may
+        return None
+    return known if known.values_of(sample) == values else None
 
 
 T = TypeVar("T")

@@ -1,0 +1,287 @@
+"""A report that is like its host's last one is read in a shorter way, which takes the same as the long one."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushgateway_bridge.dialects import statix, statusmonitor
+from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
+from pushgateway_bridge.dialects.masking import mask_text
+from pushgateway_bridge.dialects.psutil_known import AlikeNumbers, Fields
+from pushgateway_bridge.dialects.statix_details import CpuGroup, Details, DiskGroup
+from pushgateway_bridge.dialects.statix_entry import _TIME
+from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.model.report import Report
+from tests.bridge.dialects.test_pixeltracker import RECEIVED_MS
+
+CASES: Final = Path(__file__).parent / "cases"
+CONTEXT: Final = PushContext(
+    RECEIVED_MS, "application/json", Pusher(12, "nas", job="statusmonitor", instance="12")
+)
+FORGET: Final[dict[str, Callable[[], None]]] = {
+    "statix": statix._host.cache_clear,
+    "statusmonitor": statusmonitor._agent.cache_clear,
+}
+DIALECTS: Final = {"statix": statix.DIALECT, "statusmonitor": statusmonitor.DIALECT}
+MORE: Final[dict[str, list[dict[str, Any]]]] = {
+    "statix": [
+        {
+            "hostname": "a",
+            "cpu": 1,
+            "ram": 2,
+            "disk": 3,
+            "timestamp": RECEIVED_MS // 1000,
+            "disk_read": 1.5,
+            "disk_write": 0,
+            "details": {
+                "cpu": {"frequency_mhz": 0, "frequency": {"current": 1500, "min": 0, "max": 1800.5}},
+                "memory": {"total": 8, "available": 4, "free": 2, "swap": {"total": 0, "free": 0}},
+                "disk_io": {"read_bytes": 5},
+                "uptime": {"seconds": 5.5},
+            },
+        }
+    ],
+    "statusmonitor": [],
+}
+
+
+def agents_of(name: str) -> list[dict[str, Any]]:
+    """What agents of this dialect send."""
+    found = []
+    for file in sorted((CASES / name).glob("*.json")):
+        try:
+            document = json.loads(file.read_bytes())
+            report = decoded(name, document)
+        except (ValueError, PushRejected):
+            continue
+        if isinstance(document, dict) and len(report.groups[0].shape) > 8:
+            found.append(document)
+    return found + MORE[name]
+
+
+def decoded(name: str, document: object) -> Report:
+    return DIALECTS[name].decode(json.dumps(document).encode(), CONTEXT)
+
+
+def outcome(dialect: Dialect, document: object) -> object:
+    """What a push gives, such that two that are the same compare equal."""
+    try:
+        report = dialect.decode(json.dumps(document).encode(), CONTEXT)
+    except PushRejected as error:
+        return str(error)
+    return repr(report)
+
+
+def paths_of(document: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Where something stands in *document*."""
+    if isinstance(document, dict):
+        inner = [found for key, value in document.items() for found in paths_of(value, (*path, key))]
+    elif isinstance(document, list):
+        inner = [found for at, value in enumerate(document) for found in paths_of(value, (*path, at))]
+    else:
+        inner = []
+    return [*([path] if path else []), *inner]
+
+
+def changed(document: dict[str, Any], path: tuple[str | int, ...], value: object) -> None:
+    """Put *value* at *path*; ``...`` takes away what stands there."""
+    for key in path[:-1]:
+        try:
+            document = document[key]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return
+    try:
+        if value is ...:
+            del document[path[-1]]  # type: ignore[arg-type]
+        else:
+            document[path[-1]] = copy.deepcopy(value)  # type: ignore[index]
+    except (KeyError, IndexError, TypeError):
+        return
+
+
+VALUES: st.SearchStrategy[object] = st.one_of(
+    st.sampled_from(
+        [..., None, 0, 0.0, -1, 1, 50, 100.5, 2**62, 1e300, True, "", "x", "10.0.0.1", [], {}, [None]]
+    ),
+    st.sampled_from(["2026-01-31T06:55:00+01:00", "Linux", "eth1", "/srv", [1.0], [1, 2, 3], {"current": 5}]),
+    st.integers(0, 2**40),
+    st.floats(0, 100),
+)
+
+
+@st.composite
+def reports_in_a_row(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
+    """A dialect, and an agent's reports, in each of which some things changed."""
+    name = draw(st.sampled_from(sorted(DIALECTS)))
+    document = copy.deepcopy(draw(st.sampled_from(AGENTS[name])))
+    documents = [document, copy.deepcopy(document)]
+    for _ in range(draw(st.integers(1, 3))):
+        document = copy.deepcopy(document)
+        for _ in range(draw(st.integers(1, 3))):
+            changed(document, draw(st.sampled_from(paths_of(document) or [("timestamp",)])), draw(VALUES))
+        documents += [document] * draw(st.integers(1, 2))
+    return name, documents
+
+
+AGENTS: Final = {name: agents_of(name) for name in DIALECTS}
+
+
+@given(reports_in_a_row())
+def test_what_is_taken_does_not_depend_on_what_was_reported_before(
+    row: tuple[str, list[dict[str, Any]]],
+) -> None:
+    name, documents = row
+    dialect, forget = DIALECTS[name], FORGET[name]
+    expected = []
+    for document in documents:
+        forget()
+        expected.append(outcome(dialect, document))
+    forget()
+
+    assert [outcome(dialect, document) for document in documents] == expected
+
+
+SX_SECONDS = MORE["statix"][0]
+UPTIME = {"seconds": 5.5, "boot_time": "2026-01-30T06:55:00Z"}
+SX = {**SX_SECONDS, "details": {**SX_SECONDS["details"], "uptime": UPTIME}}
+NO_COUNTERS = {**SX, "disk_write": 2, "details": {**SX["details"], "disk_io": None}}
+SM = {
+    "timestamp": RECEIVED_MS // 1000,
+    "cpu": {"usage_percent": 5.0, "per_core_usage": [1.0, 2.0], "load_avg": [1, 2, 3]},
+    "memory": {"total": 8, "available": 4},
+    "disk": {"partitions": [{"device": "/dev/a", "mountpoint": "/", "total": 9, "used": 3, "free": 2}]},
+}
+FREE_ONLY = {**SM, "memory": {"available": 4}}
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "path", "value"),
+    [
+        ("statix", NO_COUNTERS, ("disk_read",), ...),
+        ("statix", NO_COUNTERS, ("disk_read",), -1),
+        ("statix", NO_COUNTERS, ("disk_write",), 1e308),
+        ("statix", NO_COUNTERS, ("disk_write",), -0.0),
+        ("statix", SX, ("cpu",), 150),
+        ("statix", SX, ("ram",), -1),
+        ("statix", SX, ("disk",), 100.5),
+        ("statix", SX_SECONDS, ("details", "uptime", "seconds"), 50),
+        ("statix", SX, ("details", "uptime", "boot_time"), "2026-01-31T06:55:00Z"),
+        ("statix", SX, ("details", "cpu", "frequency", "min"), 5),
+        ("statix", SX, ("details", "cpu", "frequency_mhz"), 5),
+        ("statix", SX, ("details", "swap"), {"total": 5, "free": 4}),
+        ("statix", SX, ("details", "system"), {"os": "Linux"}),
+        ("statix", SX, ("details", "disk"), {"mount": "/srv"}),
+        ("statusmonitor", FREE_ONLY, ("memory", "used_percent"), 50),
+        ("statusmonitor", SM, ("memory", "available"), 9),
+        ("statusmonitor", SM, ("cpu", "usage_percent"), None),
+        ("statusmonitor", SM, ("cpu", "per_core_usage"), [1.0]),
+        ("statusmonitor", SM, ("cpu", "per_core_usage"), [1.0, None]),
+        ("statusmonitor", SM, ("cpu", "load_avg"), [1, 2]),
+        ("statusmonitor", SM, ("cpu", "frequency_mhz"), 5),
+        ("statusmonitor", SM, ("disk", "partitions", 0, "mountpoint"), "/srv"),
+        ("statusmonitor", SM, ("disk", "partitions", 0, "free"), 10),
+        ("statusmonitor", SM, ("disk", "partitions", 0, "used"), 10),
+        ("statusmonitor", SM, ("disk", "partitions", 0, "total"), None),
+        ("statusmonitor", SM, ("disk", "io"), {"read_bytes": 5}),
+        ("statusmonitor", SM, ("network",), {"errin": 5}),
+    ],
+)
+def test_what_is_else_in_one_report_is_seen(
+    name: str, document: dict[str, Any], path: tuple[str | int, ...], value: object
+) -> None:
+    other = copy.deepcopy(document)
+    changed(other, path, value)
+    FORGET[name]()
+    expected = outcome(DIALECTS[name], other)
+    FORGET[name]()
+    for _ in range(3):
+        decoded(name, document)
+
+    assert outcome(DIALECTS[name], other) == expected
+    assert outcome(DIALECTS[name], document) != expected
+
+
+def with_other_numbers(document: object) -> object:
+    """The same with each number, where it is not a time or how many of something there are, one lower."""
+    if isinstance(document, dict):
+        return {
+            key: value
+            if key in ("timestamp", "total", "mtu", "speed_mbps", "duplex", "boot_time")
+            else with_other_numbers(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        return [with_other_numbers(value) for value in document]
+    if isinstance(document, int | float) and document > 1.5:
+        return document - 1
+    return document
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("statix", "agent_full"),
+        ("statix", "agent_linux"),
+        ("statusmonitor", "gui_agent"),
+        ("statusmonitor", "headless_agent"),
+    ],
+)
+def test_other_numbers_of_an_agent_are_known_after_two_reports(name: str, file: str) -> None:
+    document = json.loads((CASES / name / f"{file}.json").read_bytes())
+    FORGET[name]()
+    for _ in range(2):
+        decoded(name, document)
+    other = json.dumps(with_other_numbers(document)).encode()
+
+    assert json.loads(other) != document
+    if name == "statix":
+        push, host = statix._decoder.decode(other), statix._host(document["hostname"])
+        assert host.known is not None
+        assert isinstance(push.details, Details)
+        assert host.known.values_of(push.details) is not None
+    else:
+        assert CONTEXT.pusher is not None
+        agent = statusmonitor._agent(CONTEXT.pusher)
+        assert agent.known is not None
+        assert agent.known.values_of(statusmonitor._decoder.decode(other)) is not None
+
+
+def fields() -> Fields:
+    found = Fields(Details(cpu=CpuGroup(logical_cores=4), disk=DiskGroup(total=9, used=3, free=2)))
+    found.put("cpu.logical_cores", 2.0)
+    total = found.put_parts("disk", "free")
+    found.parts.append((found.put("disk.used"), total))
+    found.put("cpu.percent")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("details", "numbers"),
+    [
+        (
+            Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=9, free=9)),
+            [10.0, 9.0, 9.0, 9.0],
+        ),
+        (Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=10, free=2)), None),
+        (Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=2, free=10)), None),
+        (Details(cpu=CpuGroup(logical_cores=5, percent=1), disk=DiskGroup(total=9, used=2, free=1)), None),
+        (Details(cpu=CpuGroup(logical_cores=None), disk=DiskGroup(total=9, used=2, free=1)), None),
+        (Details(cpu=CpuGroup(logical_cores=5), disk=None), None),
+        (Details(), None),
+    ],
+)
+def test_numbers_are_fetched_of_what_is_alike(details: Details, numbers: list[float] | None) -> None:
+    assert AlikeNumbers(fields()).fetch(details) == numbers
+
+
+@given(st.from_regex(_TIME, fullmatch=True))
+def test_text_that_is_written_as_a_time_has_no_address_in_it(text: str) -> None:
+    assert mask_text(text) == text

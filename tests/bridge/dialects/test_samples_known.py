@@ -1,0 +1,232 @@
+"""A body of samples that is like one read before is read in a shorter way, which takes the same as the long one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushgateway_bridge.dialects.dialect import PushContext, Pusher, PushLimits
+from pushgateway_bridge.dialects.samples import make_dialect
+from pushgateway_bridge.dialects.samples_known import MAX_KEPT_BODY, KnownBodies, make_outline
+from pushgateway_bridge.dialects.samples_series import Place, SampleLimits
+from pushgateway_bridge.errors import PushRejected
+from pushgateway_bridge.model.family import Family, SeriesClass
+from pushgateway_bridge.model.labels import make_push_group
+from pushgateway_bridge.model.timestamps import MAX_AGE_MS, MAX_AHEAD_MS
+
+RECEIVED_MS = 1_769_932_860_000
+NOW = RECEIVED_MS // 1000
+JSON = PushContext(RECEIVED_MS, "application/json")
+LINES = PushContext(RECEIVED_MS, "application/x-ndjson")
+
+LITERALS = st.one_of(
+    st.sampled_from(
+        ["0", "-0", "-1", "1.5", "1e3", "1E-3", "-0.0", "1e999", "9" * 400, "18446744073709551616"]
+    ),
+    st.sampled_from(["01", "+1", ".5", "1.", "-", "1e", "1-2", "1.2.3", "1 2", "", "1,2", "1\0"]),
+    st.sampled_from(["NaN", "null", "true", '"2"', '"NaN"', str(NOW), str(NOW * 1000)]),
+    st.sampled_from([str(NOW - MAX_AGE_MS // 1000 - 5), str(NOW + MAX_AHEAD_MS // 1000 + 5)]),
+    st.integers().map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+)
+"""What stands where numbers do, right or wrong."""
+TIMES = st.sampled_from([str(NOW), f"{NOW}.25", str(NOW * 1000), "5", '"x"', "null", "\0", "", f"{NOW}0"])
+FIELDS = st.sampled_from(
+    ["", ',"type":"counter"', ',"type":"gauge"', ',"time_to_live_seconds":300', ',"help":"a \\"value\\":5"']
+)
+LABELS = st.sampled_from(
+    [
+        "",
+        ',"labels":{"a":"x"}',
+        ',"labels":{"a":"y","job":"j"}',
+        ',"labels":{"value":7}',
+        f',"labels":{{"timestamp":{NOW}}}',
+        ',"labels":{"a":"value"}',
+        ',"labels":{"a":"timestamp","b":"\xe4"}',
+        ',"labels":{"\\u0076alue":"1"}',
+    ]
+)
+USUAL_NAME = '"value"'
+VALUE_NAMES = st.sampled_from(
+    ['"value"', '"value"', '"value"', '"\\u0076alue"', '"value" ', '"value":1,"value"']
+)
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> str:
+    """Bodies with ``@`` where a value, and ``#`` where a time belongs."""
+    odd = draw(st.booleans())
+    timed = draw(st.booleans())
+    spaces = draw(st.sampled_from(["", " ", "  "] if odd else ["", " "]))
+    items = []
+    for number in range(draw(st.integers(1, 4))):
+        has_time = draw(st.booleans()) if odd else timed
+        time = f',"timestamp":{spaces}#' if has_time else ""
+        name = f'"name":"m{0 if odd and draw(st.booleans()) else number}"'
+        value = f"{draw(VALUE_NAMES) if odd else USUAL_NAME}:{spaces}@"
+        labels = draw(LABELS) if odd else f',"labels":{{"a":"{number}"}}'
+        both = draw(st.sampled_from([[value, name], [name, value]]))
+        items.append(
+            "{" + ",".join(both) + "".join(draw(st.permutations([labels, time, draw(FIELDS)]))) + "}"
+        )
+    return "[" + ",".join(items) + "]"
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[bytes]:
+    """Two or three bodies that differ in numbers, or in what stands there instead."""
+    template = draw(templates())
+    same_time = draw(st.booleans())
+    bodies = []
+    for usual in (True, draw(st.booleans()), False):
+        numbers = st.sampled_from(["1", "2.5", "0", "1e2"]) if usual else LITERALS
+        times = st.sampled_from([str(NOW), f"{NOW - 7}.5"]) if usual else TIMES | LITERALS
+        one_time = draw(times)
+        text = "".join(draw(numbers) if character == "@" else character for character in template)
+        text = "".join(
+            (one_time if same_time else draw(times)) if character == "#" else character for character in text
+        )
+        bodies.append(text.encode())
+    return bodies
+
+
+def outcome(decode: object, body: bytes, context: PushContext) -> object:
+    """What a push gives, such that two that are the same compare equal."""
+    assert callable(decode)
+    try:
+        report = decode(body, context)
+    except PushRejected as error:
+        return error.status, error.reason, str(error)
+    return (
+        report.accepted,
+        [(one.index, one.reason, one.message) for one in report.rejected],
+        repr(report.groups),
+    )
+
+
+@given(alike(), st.sampled_from([JSON, LINES, PushContext(RECEIVED_MS)]))
+def test_what_is_taken_does_not_depend_on_what_was_read_before(
+    bodies: list[bytes], context: PushContext
+) -> None:
+    used = make_dialect(SampleLimits()).decode
+    for body in bodies * 2:
+        assert outcome(used, body, context) == outcome(make_dialect(SampleLimits()).decode, body, context)
+
+
+def item(value: object, number: int = 0, **fields: object) -> dict[str, object]:
+    return {"name": "m", "value": value, "labels": {"n": str(number)}, **fields}
+
+
+def encoded(*items: object) -> bytes:
+    return json.dumps(items, ensure_ascii=False).encode()
+
+
+def is_known(first: bytes, second: bytes, context: PushContext = JSON) -> bool:
+    """Whether the series of *second* are found by what was read in *first*."""
+    decode = make_dialect(SampleLimits()).decode
+    reports = [decode(body, context) for body in (first, second)]
+    (one,), (other,) = (report.groups for report in reports)
+    assert one.shape is other.shape
+    return decode(second, context).groups[0].items is other.items
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"timestamp": NOW}, {"type": "counter", "help": 'say "value":5 or ä'}]
+)
+def test_body_with_other_numbers_is_known(fields: dict[str, object]) -> None:
+    first = encoded(*(item(number, number, **fields) for number in range(3)))
+    later = {**fields, "timestamp": NOW + 5.5} if "timestamp" in fields else fields
+    second = encoded(*(item(number * 1e9 + 0.5, number, **later) for number in range(3)))
+
+    assert is_known(first, second)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"labels": {"value": 7}},
+        {"labels": {"a": "timestamp"}},
+        {"labels": {"a": "\x07"}},
+        {"timestamp": None},
+    ],
+    ids=str,
+)
+def test_body_whose_numbers_cannot_be_told_apart_is_not_known(fields: dict[str, object]) -> None:
+    first, second = (encoded({"name": "m", "value": value, **fields}) for value in (1, 2))
+
+    assert not is_known(first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            b'[{"name":"m","value":"5","labels":{"value":7}}]',
+            b'[{"name":"m","value":"5","labels":{"value":8}}]',
+        ),
+        (
+            b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":%d}]' % (NOW, NOW),
+            b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":\0}]' % NOW,
+        ),
+        (
+            b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":%d}]' % (NOW, NOW),
+            b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":%d0}]' % (NOW, NOW),
+        ),
+        (b'[{"name":"m","value":1,"type":"counter"}]', b'[{"name":"m","value":-1,"type":"counter"}]'),
+    ],
+)
+def test_what_is_else_in_one_body_is_seen(first: bytes, second: bytes) -> None:
+    decode = make_dialect(SampleLimits()).decode
+    for _ in range(2):
+        outcome(decode, first, JSON)
+
+    assert outcome(decode, second, JSON) == outcome(make_dialect(SampleLimits()).decode, second, JSON)
+
+
+def test_known_body_is_held_against_the_limits_of_its_own_push() -> None:
+    decode = make_dialect(SampleLimits()).decode
+    body = encoded(item(1, 1), item(2, 2))
+    decode(body, JSON)
+
+    with pytest.raises(PushRejected, match="at most 1 items"):
+        decode(body, PushContext(RECEIVED_MS, "application/json", limits=PushLimits(max_items=1)))
+
+
+def test_known_body_of_another_token_is_for_its_own_source() -> None:
+    decode = make_dialect(SampleLimits()).decode
+    body = encoded(item(1))
+    sources = [
+        decode(
+            body,
+            PushContext(RECEIVED_MS, "application/json", Pusher(number, "n", job="j", instance=str(number))),
+        )
+        .groups[0]
+        .group
+        for number in (1, 2)
+    ]
+
+    assert sources == [make_push_group("j", "1"), make_push_group("j", "2")]
+
+
+def test_known_bodies_are_bounded_and_the_oldest_go() -> None:
+    known = KnownBodies(max_bytes=4000)
+    place = Place(make_push_group("j", "i"), SeriesClass.POINT, None)
+    shape = ((Family("m", "gauge", ""), ()),)
+    outlines = []
+    for number in range(40):
+        body = encoded(item(1, number))
+        outline = make_outline(body, "application/json", "j", "")
+        assert outline is not None
+        known.keep(outline, body, place, shape, timed=False, has_counters=False)
+        outlines.append(outline)
+    kept = [known.find(outline) is not None for outline in outlines]
+
+    assert kept == sorted(kept)
+    assert 4 < sum(kept) < 40
+
+
+def test_long_body_has_no_outline() -> None:
+    assert make_outline(encoded(item(1)).ljust(MAX_KEPT_BODY + 1), "application/json", "j", "") is None
