@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
+from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import ClassConflict, JournalFull, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -394,3 +395,35 @@ def test_initial_series_goes_with_the_last_of_the_others(
     assert shown(bridge) == {}
     push(bridge, as_pushed(3, 100))
     assert shown(bridge) == {VALUE: 3, f"failed{{{SOURCE}}}": 0}
+
+
+@pytest.mark.parametrize("checkpoint", [True, False], ids=["from the checkpoint", "from the journal"])
+def test_only_a_source_of_what_soon_expires_is_expected_to_report(bridge: Harness, checkpoint: bool) -> None:
+    """Else the alert about silent sources would fire for a script that runs once a night."""
+
+    def push_sample(**parts: object) -> None:
+        bridge.push([{"name": "value", "value": 1, **parts}], DIALECTS["samples"])
+
+    def intervals() -> list[float]:
+        return [
+            value
+            for name, value in bridge.series().items()
+            if name.startswith("telemetry_report_interval_seconds")
+        ]
+
+    for _ in range(2):
+        push_sample(time_to_live_seconds="keep")
+        bridge.clock.pass_seconds(86400)
+    assert intervals() == []
+    if checkpoint:
+        bridge.checkpoint()
+    bridge.crash()
+    assert intervals() == []
+
+    push_sample(name="often")
+    assert intervals() == [60]
+    if checkpoint:
+        bridge.checkpoint()
+    bridge.crash()
+    assert intervals() == [60]
+    assert bridge.series()['telemetry_reports_total{job="samples",instance=""}'] == 3

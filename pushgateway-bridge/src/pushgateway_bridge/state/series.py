@@ -248,6 +248,8 @@ class Source:
 
     __slots__ = (
         "_interval_seconds",
+        "_learns",
+        "_usual_interval_seconds",
         "created_ms",
         "default_interval_seconds",
         "gaps",
@@ -262,11 +264,15 @@ class Source:
         "series",
     )
 
-    def __init__(self, key: tuple[str, str], default_interval_seconds: float | None, created_ms: int) -> None:
-        """*default_interval_seconds* is ``None`` for sources that report events, whenever there are some."""
+    def __init__(self, key: tuple[str, str], usual_interval_seconds: float | None, created_ms: int) -> None:
+        """*usual_interval_seconds* is that of the dialect: ``None`` if it reports events, whenever there are some."""
         self.key = key
         self.created_ms = created_ms
-        self.default_interval_seconds = default_interval_seconds
+        self._usual_interval_seconds = usual_interval_seconds
+        self.default_interval_seconds: float | None = None
+        """Taken until it is learned. ``None`` for a source from which nothing comes regularly."""
+        self._learns = False
+        """Whether the last report was one of those that are to come regularly."""
         self._interval_seconds: float | None = None
         self.gaps: list[float] = []
         """The last GAPS_KEPT; a deque is thrice as large."""
@@ -283,6 +289,10 @@ class Source:
         """The series about this source: last report, reports, interval."""
         self.row: tuple[Row, int] | None = None
         """Where they stand, if in the same place of their blocks."""
+
+    def expect_reports(self) -> None:
+        """It sent what only stays a while, so that it is to report again and again."""
+        self.default_interval_seconds = self._usual_interval_seconds
 
     @property
     def interval_seconds(self) -> float | None:
@@ -306,7 +316,8 @@ class Source:
         if reports <= self.reports:
             return  # a replay met a record that another group's checkpoint has already
         gap = round(seen - self.seen, 3)
-        if self.reports and self.default_interval_seconds and gap > 0:
+        learns, self._learns = self._learns, bool(self.default_interval_seconds)
+        if learns and self.reports and gap > 0:
             if len(self.gaps) == GAPS_KEPT:
                 del self.gaps[0]
             self.gaps.append(gap)
@@ -319,6 +330,7 @@ class Source:
     def restore(self, received_ms: int, seen: float, reports: int, gaps: Sequence[float]) -> None:
         """Take over what a checkpoint knows, unless another group of this source had a newer one."""
         if reports >= self.reports:
+            self._learns = bool(self.default_interval_seconds)
             self.gaps = list(gaps[-GAPS_KEPT:])
             self._interval_seconds = None
             self.last_received_ms = received_ms

@@ -292,6 +292,8 @@ class Store:
         source = group.source
         source.pending_reports += first
         series_class, time_to_live = self._lifetime(report, dialect)
+        if series_class is SeriesClass.POINT:
+            source.expect_reports()
         before = self._held
         replaced = self._unlink_replaced(group, report) if report.replaces else []
         series: list[Series] = []
@@ -759,6 +761,8 @@ class Store:
         # After a replay nothing is queued: further counts go on top of what the record holds.
         for series_id in (*change.series_ids, *(series_id for series_id, _ in change.histograms)):
             group.by_id[series_id].discard_pending()
+        if not group.by_id:
+            group.source.expect_reports()
         self._report(group, push.received_ms, seen, change.reports)
         group.check_at = 0.0
         group.position = position
@@ -784,6 +788,8 @@ class Store:
         self, group: Group, received_ms: int, seen: float, reports: int, gaps: list[float]
     ) -> None:
         """What a checkpoint knows of a group's source."""
+        if not group.by_id:
+            group.source.expect_reports()  # it told nothing but that it is there, as hosts do
         group.source.restore(received_ms, seen, reports, gaps)
         self._show_source(group.source)
 
@@ -869,6 +875,8 @@ class Store:
     def _add_series(self, group: Group, one: Series) -> Series:
         group.series[one.name] = one
         group.by_id[one.id] = one
+        if one.series_class is SeriesClass.POINT:
+            group.source.expect_reports()
         self._held += 1
         one.family.held += 1
         group.next_id = max(group.next_id, one.id + 1)
@@ -916,7 +924,9 @@ class Store:
         self._show_source(group.source)
 
     def _show_source(self, source: Source) -> None:
-        if not source.series:
+        if len(source.series) != (2 if source.default_interval_seconds is None else 3):
+            for one in source.series:
+                one.unplace()
             source.series = self._source_series(source)
             source.row = row_of([(one.block, one.index) for one in source.series])
         interval = source.interval_seconds

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -67,6 +68,8 @@ UNUSUAL: Final = frozenset(
 """Headers whose requests take the ordinary route."""
 
 
+REMEMBERED_REPLIES: Final = 256
+"""Most pushes get one of a few answers."""
 MAX_HEADS: Final = 4096
 MAX_HEAD_BYTES: Final = 1024
 """Bounds of what is remembered of heads: 4 MiB."""
@@ -107,6 +110,12 @@ def hot_routes(dialects: Mapping[str, Dialect], counts: Mapping[str, DialectCoun
 
 def _status_line(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+
+
+@lru_cache(REMEMBERED_REPLIES)
+def _parts(reply: Reply) -> tuple[bytes, bytes]:
+    """What stands before and after the headers of every answer."""
+    return _status_line(reply.status), _rendered(reply)
 
 
 def _rendered(reply: Reply) -> bytes:
@@ -465,7 +474,8 @@ class HotHttpProtocol(BridgeProtocol):
         if refusal is not None:
             head, rest = self._refused(hot.route.dialect, refusal)
         elif (reply := hot.reply) is not None:
-            head, rest = _status_line(reply.status) + self._default_header_lines(), _rendered(reply)
+            status_line, rest = _parts(reply)
+            head = status_line + self._default_header_lines()
         else:
             head, rest = hot.route.status_line + self._default_header_lines(), hot.route.accepted
         if hot.rate_headers:
