@@ -1,4 +1,4 @@
-"""Builds the page of the bridge's /dashboard from its TypeScript sources, when they changed."""
+"""Builds the pages of the bridge's /dashboard and /docs from their TypeScript sources, when they changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUILD_SECONDS = 600
 
 
 def build(checkout: Path = CHECKOUT, say: Callable[[str], None] = print) -> bool:
-    """Bring the built page up to date; False if that cannot be done for want of Node.js and its npm.
+    """Bring the built pages up to date; False if that cannot be done for want of Node.js and its npm.
 
     Raises StackError if the build fails.
     """
@@ -31,9 +31,9 @@ def build(checkout: Path = CHECKOUT, say: Callable[[str], None] = print) -> bool
     if (output / "index.html").is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return True
     if missing := _missing(sources):
-        say(f"{missing}: /dashboard stays without its page, all else works")
+        say(f"{missing}: /dashboard and /docs stay without their pages, all else works")
         return False
-    say("building the page of /dashboard")
+    say("building the pages of /dashboard and /docs")
     for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
         _run(command, sources, checkout / "build/viewer.log")
     if not (output / "index.html").is_file():

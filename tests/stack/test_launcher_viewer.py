@@ -73,7 +73,7 @@ def test_without_npm_one_line_tells_what_is_missing(checkout: Path, monkeypatch:
     assert not viewer.build(checkout, said.append)
     assert said == [
         "npm is missing (Node.js 20.19 or later brings it: https://nodejs.org):"
-        " /dashboard stays without its page, all else works"
+        " /dashboard and /docs stay without their pages, all else works"
     ]
 
 

@@ -1,4 +1,4 @@
-"""The bridge's /dashboard in a real headless Chromium, over the real stack."""
+"""The bridge's pages in a real headless Chromium: /dashboard over the real stack, /docs over a bridge alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from stack import tools, viewer
+from tests.bridge.process import BridgeProcess
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Stack
@@ -174,8 +184,9 @@ def test_sources_pass_their_own_checks(built: Path, command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_page_holds_nothing_inline_and_names_no_other_host(built: Path) -> None:
-    page = (built / "index.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["index.html", "docs.html"])
+def test_the_page_holds_nothing_inline_and_names_no_other_host(built: Path, name: str) -> None:
+    page = (built / name).read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
 
     assert sources
@@ -191,9 +202,17 @@ def test_the_lock_names_no_download_host() -> None:
 
 
 def test_scripts_stay_small(built: Path) -> None:
-    sizes = [len(gzip.compress(path.read_bytes())) for path in (built / "assets").glob("*.js")]
+    """The dashboard's: Swagger UI is three times as much, and only the API page loads it."""
+    page = (built / "index.html").read_text(encoding="utf-8")
+    names = re.findall(r'src="/dashboard/assets/([^"]+\.js)"', page)
+    others = [path.name for path in (built / "assets").glob("*.js") if not path.name.startswith("docs-")]
 
-    assert 0 < sum(sizes) <= MOST_SCRIPT_BYTES
+    assert sorted(names) == sorted(others)
+    assert (
+        0
+        < sum(len(gzip.compress((built / "assets" / name).read_bytes())) for name in names)
+        <= MOST_SCRIPT_BYTES
+    )
 
 
 def test_the_host_dashboard_is_drawn_without_complaint_or_foreign_request(visit: Visit) -> None:
@@ -341,3 +360,164 @@ def test_the_page_fits_and_is_pictured(
 
     assert overflow <= 0
     assert seen.complaints == []
+
+
+# The API page, over a bridge of its own: what is tried there would show among the stack's hosts
+
+
+class ApiPage:
+    """``/docs`` of a bridge, with what it asked for and what it complained about."""
+
+    def __init__(self, page: Page, bridge: BridgeProcess) -> None:
+        self.page = page
+        self.bridge = bridge
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda asked: self.requests.append(asked.url))
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.bridge.port}{path}"
+
+    def open(self) -> None:
+        """Load the page, again if this machine's interfaces changed meanwhile: Chromium then drops requests."""
+        for _ in range(3):
+            self.requests.clear()
+            self.complaints.clear()
+            self.page.goto(self.address("/docs"))
+            expect(self.page.locator(".opblock-tag").first).to_be_visible()
+            if not any("ERR_NETWORK_CHANGED" in complaint for complaint in self.complaints):
+                return
+
+    def operation(self, tag: str, method: str, path: str) -> Locator:
+        """One operation, opened."""
+        section = self.page.locator(".opblock-tag-section", has=self.page.locator(f"#operations-tag-{tag}"))
+        if section.locator(".opblock").count() == 0:
+            section.locator(".opblock-tag").click()
+        block = section.locator(f".opblock-{method}", has=self.page.locator(f'[data-path="{path}"]'))
+        if block.locator(".opblock-body").count() == 0:
+            block.locator(".opblock-summary-control").click()
+        return block
+
+    def execute(self, block: Locator) -> int:
+        """Send it as it stands; the status of the answer."""
+        block.get_by_role("button", name="Execute", exact=True).click()
+        status = block.locator(".live-responses-table tbody .response-col_status").first
+        expect(status).to_have_text(re.compile(r"^\d{3}"))
+        return int(status.inner_text()[:3])
+
+    def authorize(self, token: str) -> None:
+        self.page.get_by_role("button", name="Authorize", exact=True).first.click()
+        dialog = self.page.locator(".modal-ux")
+        dialog.get_by_role("textbox").fill(token)
+        dialog.get_by_role("button", name=re.compile("Apply credentials|Authorize")).click()
+        dialog.get_by_role("button", name="Close", exact=True).click()
+
+
+class Pages:
+    """Contexts of the browser, closed in the end."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+
+    def open(self, bridge: BridgeProcess, scheme: Any = "light", width: int = 1280) -> ApiPage:
+        context = self._browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self._contexts.append(context)
+        return ApiPage(context.new_page(), bridge)
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def pages(browser: Browser) -> Iterator[Pages]:
+    opened = Pages(browser)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
+    with BridgeProcess(tmp_path_factory.mktemp("bridge") / "journal") as started:
+        yield started
+
+
+TRIED = [
+    ("pixeltracker", "post", "/api/telemetry", 200),
+    ("minigem", "post", "/mg/t", 200),
+    ("pushgateway", "put", "/metrics/job/{rest}", 200),
+    ("pushgateway", "post", "/api/v1/groups", 200),
+    ("samples", "post", "/api/v1/samples", 200),
+]
+"""Tag, method, path, and the status of an answer to the example as it stands. That of each dialect is pushed, without
+the page, by the tests of the document."""
+
+
+def test_examples_can_be_tried_as_they_stand(pages: Pages, bridge: BridgeProcess) -> None:
+    shown = pages.open(bridge)
+    shown.open()
+
+    told = [
+        (tag, method, path, shown.execute(shown.operation(tag, method, path)))
+        for tag, method, path, _ in TRIED
+    ]
+
+    assert told == TRIED
+    series = bridge.series()
+    assert series['room_temperature_celsius{job="house",instance="",room="a"}'] == 21.5
+    assert series['backup_seconds{job="nightly",instance=""}'] == 12.5
+    assert shown.complaints == []
+    assert {f"{part.scheme}://{part.netloc}" for part in map(urlsplit, shown.requests)} == {shown.address("")}
+
+
+def test_a_token_is_sent_where_pushes_need_one(pages: Pages, tmp_path: Path) -> None:
+    with BridgeProcess(tmp_path / "journal", "--access.open-protocols=token") as closed:
+        token = closed.create_token()
+        shown = pages.open(closed)
+        shown.open()
+        block = shown.operation("pixeltracker", "post", "/api/telemetry")
+
+        assert shown.execute(block) == 401
+        shown.authorize(token)
+        block.get_by_role("button", name="Clear", exact=True).click()
+        assert shown.execute(block) == 200
+
+
+def test_where_reading_needs_a_token_the_page_asks_for_it_first(pages: Pages, tmp_path: Path) -> None:
+    with BridgeProcess(tmp_path / "journal", "--access.read=token") as closed:
+        token = closed.create_token("--right=read")
+        shown = pages.open(closed)
+        shown.page.goto(shown.address("/docs"))
+        shown.page.get_by_label("Token", exact=True).fill(token)
+        shown.page.get_by_role("button", name="Log in", exact=True).click()
+
+        expect(shown.page.locator(".opblock-tag").first).to_be_visible()
+        assert urlsplit(shown.page.url).path == "/docs"
+        assert shown.execute(shown.operation("metrics", "get", "/metrics")) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"), [("light", "light", 1280), ("dark", "dark", 1280), ("phone", "dark", 360)]
+)
+def test_the_api_page_fits_and_is_pictured(
+    pages: Pages, bridge: BridgeProcess, name: str, scheme: str, width: int
+) -> None:
+    shown = pages.open(bridge, scheme, width)
+    shown.open()
+    block = shown.operation("samples", "post", "/api/v1/samples")
+    assert shown.execute(block) == 200
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    shown.page.screenshot(path=SCREENSHOTS / f"docs-{name}.png", full_page=True)
+    overflow = shown.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    ground = shown.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+
+    assert overflow <= 0
+    assert shown.complaints == []
+    assert (ground == "rgb(28, 32, 34)") == (scheme == "dark"), ground

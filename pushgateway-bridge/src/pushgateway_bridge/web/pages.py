@@ -1,4 +1,4 @@
-"""The landing page, and the dashboard page with the files it reads."""
+"""The landing page, the dashboard page with the files it reads, and the page to try the API on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pushgateway_bridge.web.guard import Guard
 logger = logging.getLogger(__name__)
 
 VIEWER: Final = Path(__file__).parent / "viewer"
-"""Where the built page stands; `make install` and the image put it there."""
+"""Where the built pages stand; `make install` and the image put them there."""
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -43,6 +43,7 @@ _LANDING: Final = """<!DOCTYPE html>
 <p>Turns the JSON that agents and applications POST into Prometheus metrics. Version {version}.</p>
 <ul>
 <li><a href="/dashboard">Dashboard</a>: the hosts that are scraped or push here</li>
+<li><a href="/docs">API</a>: every request, to try out here</li>
 <li><a href="/metrics">Metrics</a>: pushed series and the bridge's own</li>
 <li><a href="/-/ready">Readiness</a></li>
 </ul>
@@ -67,13 +68,17 @@ button { justify-self: start; cursor: pointer; }
 pre { overflow-x: auto; padding: .75rem 1rem; border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
   border-radius: 6px; }
 """
-_NO_VIEWER: Final = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Dashboard</title>
+_NOT_BUILT: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <link rel="stylesheet" href="/landing.css"></head>
-<body><main><h1>The dashboard page is not built</h1>
+<body><main><h1>The {name} page is not built</h1>
 <p>It needs npm (Node.js 20 or later). Install that, then run <code>make install</code>.
-Everything else works without it.</p></main></body></html>
+Everything else works without it{besides}.</p></main></body></html>
 """
+_NO_VIEWER: Final = _NOT_BUILT.format(title="Dashboard", name="dashboard", besides="")
+_NO_API_PAGE: Final = _NOT_BUILT.format(
+    title="API", name="API", besides=': <a href="/api/v1/openapi.json">the document</a> that it shows is here'
+)
 
 
 def landing_router(version: str, base_url: str) -> APIRouter:
@@ -93,17 +98,21 @@ def landing_router(version: str, base_url: str) -> APIRouter:
 
 
 def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter:
-    """``/dashboard`` with its assets, and the JSON that the page reads about *dashboards*."""
+    """``/dashboard`` and ``/docs`` with their assets, and the JSON that the first reads about *dashboards*."""
     router = APIRouter(include_in_schema=False)
     reader = [Depends(guard.reader)]
 
-    @router.api_route("/dashboard", methods=["GET", "HEAD"], dependencies=[Depends(guard.page_reader)])
-    @router.api_route("/dashboard/", methods=["GET", "HEAD"], dependencies=[Depends(guard.page_reader)])
+    page_reader = [Depends(guard.page_reader)]
+
+    @router.api_route("/dashboard", methods=["GET", "HEAD"], dependencies=page_reader)
+    @router.api_route("/dashboard/", methods=["GET", "HEAD"], dependencies=page_reader)
     async def dashboard() -> Response:
-        page = VIEWER / "index.html"
-        if not page.is_file():
-            return HTMLResponse(_NO_VIEWER, 503, headers=PAGE_HEADERS)
-        return FileResponse(page, headers={**PAGE_HEADERS, "Cache-Control": "no-cache"})
+        return _built_page("index.html", _NO_VIEWER)
+
+    @router.api_route("/docs", methods=["GET", "HEAD"], dependencies=page_reader)
+    @router.api_route("/docs/", methods=["GET", "HEAD"], dependencies=page_reader)
+    async def api_page() -> Response:
+        return _built_page("docs.html", _NO_API_PAGE)
 
     @router.get("/dashboard/assets/{name}")
     async def asset(name: str) -> Response:
@@ -142,6 +151,14 @@ def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter
         return JSONResponse({"grafana_url": grafana_url or None})
 
     return router
+
+
+def _built_page(file: str, otherwise: str) -> Response:
+    """A page that the build left, or *otherwise*, which says how to get it."""
+    page = VIEWER / file
+    if not page.is_file():
+        return HTMLResponse(otherwise, 503, headers=PAGE_HEADERS)
+    return FileResponse(page, headers={**PAGE_HEADERS, "Cache-Control": "no-cache"})
 
 
 def read_dashboards(directory: Path) -> dict[str, tuple[dict[str, object], Path]]:
