@@ -120,8 +120,8 @@ def test_address_that_others_reach_needs_the_word_allow(address: str, tmp_path: 
     result = run("serve", "--web.listen-address", address, "--journal.directory", tmp_path / "journal")
 
     assert one_line(result) == (
-        f"web.listen_address {address} is reachable from other machines, and pixeltracker, statix need no token: "
-        "listen on 127.0.0.1, or set access.open_protocols to allow, or to token"
+        f"web.listen_address {address} is reachable from other machines, and pixeltracker, statix, minigem, proxmoxve "
+        "need no token: listen on 127.0.0.1, or set access.open_protocols to allow, or to token"
     )
     assert not (tmp_path / "journal").exists()
 

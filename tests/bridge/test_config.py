@@ -139,7 +139,7 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         (
             "5: {}",
             "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, dialects, "
-            "limits, minigem, geo, prometheus, grafana, viewer, log, delivery",
+            "limits, mappings, minigem, geo, prometheus, grafana, viewer, log, delivery",
         ),
         (
             "web: {listen_adress: x}",

@@ -45,6 +45,12 @@ def as_json(document: object) -> bytes:
 JSON: Final = {"Content-Type": "application/json"}
 EVERYTHING: Final = " ".join([*ADDRESSES.values(), BODY_MARK])
 
+MAPPING: Final = """
+identity: {job: marked}
+items: $.items[*]
+metrics:
+  - {name: marked_value, path: "@.value"}
+"""
 MARKED: Final[Mapping[str, list[Sent]]] = {
     "pixeltracker": [
         Sent(
@@ -170,6 +176,15 @@ MARKED: Final[Mapping[str, list[Sent]]] = {
         for path in ("/telemetry", "/upload", "/upload/updatestatus")
         for status in ("installing", "failed")
     ],
+    "mapped": [
+        Sent(
+            "/api/v1/push/marked",
+            as_json(
+                {"items": [{"value": 1, "note": EVERYTHING}, {"value": EVERYTHING, EVERYTHING: EVERYTHING}]}
+            ),
+            JSON,
+        ),
+    ],
     "samples": [
         Sent(
             "/api/v1/samples", as_json([{"name": "room", "value": 1}, {"name": EVERYTHING, "value": 1}]), JSON
@@ -233,7 +248,11 @@ def found(marks: Mapping[str, str], text: bytes) -> list[str]:
 def test_no_log_file_or_answer_holds_an_address_a_token_or_a_body(tmp_path: Path) -> None:
     log = tmp_path / "log"
     token_file = tmp_path / "journal" / "access" / "tokens.json"
-    bridge = BridgeProcess(tmp_path / "journal", "--log.level=debug", "--access.read=token", log=log)
+    mappings = tmp_path / "mappings"
+    mappings.mkdir()
+    (mappings / "marked.yml").write_text(MAPPING)
+    flags = ("--log.level=debug", "--access.read=token", f"--mappings.directory={mappings}")
+    bridge = BridgeProcess(tmp_path / "journal", *flags, log=log)
     with bridge:
         admin = bridge.create_token("--right=admin")
         pusher = bridge.create_token()

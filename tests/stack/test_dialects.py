@@ -203,6 +203,11 @@ def proxmoxve(seconds: int, token: str) -> Sequence[Push]:
     )
 
 
+def mapped(seconds: int, token: str) -> Sequence[Push]:
+    document = {"device": "shed", "ts": seconds, "temp": 68, "door": "open", "waterings": 2}
+    return (Push("/api/v1/push/garden", {**document, "lux": {"a": 100, "b": 50}}),)
+
+
 OVER_TIME = {
     "instance:network_receive:rate5m{HOST}": 1000,
     "instance:network_transmit:rate5m{HOST}": 2000,
@@ -387,6 +392,21 @@ CASES = (
         vocabulary={"instance:memory_utilisation:ratio{HOST}": 0.75},
     ),
     Case(
+        "mapped",
+        "garden",
+        "shed",
+        mapped,
+        shows={
+            "garden_temperature_celsius{HOST}": 20,
+            "garden_door_open{HOST}": 1,
+            "garden_waterings_total{HOST}": 2 * REPORTS,
+            'garden_lux{HOST,lamp="a"}': 100,
+            'garden_lux{HOST,lamp="b"}': 50,
+            "telemetry_reports_total{HOST}": REPORTS,
+        },
+        over_time={"count_over_time(garden_door_open{HOST}[1h])": REPORTS},
+    ),
+    Case(
         "samples",
         "shop",
         "web-1",
@@ -408,6 +428,17 @@ CASES = (
         },
     ),
 )
+
+
+MAPPING = """
+identity: {job: garden, instance: $.device}
+time: $.ts
+metrics:
+  - {name: garden_temperature_celsius, path: $.temp, from: F, to: C}
+  - {name: garden_door_open, path: $.door, values: {open: 1, closed: 0}}
+  - {name: garden_waterings_total, path: $.waterings, operation: add}
+  - {name: garden_lux, path: "$.lux.*", labels: {lamp: {key: true}}}
+"""
 
 
 class Live(NamedTuple):
@@ -435,7 +466,11 @@ def live(
     if request.param == "remote_write" and tools.version_number(tools.version(program)) < (3,):
         pytest.skip(f"{program} is older than 3: its samples are scraped")
     folder = tmp_path_factory.mktemp(request.param)
-    bridge = BridgeProcess(folder / "journal", f"--delivery={request.param}", log=folder / "bridge.log")
+    mappings = folder / "mappings"
+    mappings.mkdir()
+    (mappings / "garden.yml").write_text(MAPPING)
+    flags = (f"--delivery={request.param}", f"--mappings.directory={mappings}")
+    bridge = BridgeProcess(folder / "journal", *flags, log=folder / "bridge.log")
     prometheus = Prometheus(folder / "prometheus", program, repository, bridge_port=bridge.port)
     prometheus.hurry()
     bridge.arguments = (*bridge.arguments, f"--prometheus.url={prometheus.url}")

@@ -421,10 +421,12 @@ def running(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Itera
     if tools.version_number(tools.version(program)) < (3,):
         pytest.skip(f"{program} is older than 3: it does not count the first events of a new counter")
     folder = tmp_path_factory.mktemp("migration")
+    secret = folder / "secret"
+    secret.write_text(SECRET)
     bridge = BridgeProcess(
         folder / "journal",
         "--access.trusted-proxies=[127.0.0.1]",
-        f"--minigem.stats-secret={SECRET}",
+        f"--minigem.stats-secret-file={secret}",
         log=folder / "bridge.log",
     )
     prometheus = Prometheus(folder / "prometheus", program, repository, bridge_port=bridge.port)

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import importlib.metadata
 import logging
+import os
 import resource
 import socket
 import sys
@@ -49,9 +50,14 @@ from pushgateway_bridge.journal.frames import FrameLimits, RemoteLimits
 from pushgateway_bridge.journal.journal import GroupCommit, Journal
 from pushgateway_bridge.journal.receipts import Receipt, find_receipt
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
+from pushgateway_bridge.mappings.compiled import Mappings
+from pushgateway_bridge.mappings.load import load_mappings
+from pushgateway_bridge.mappings.pushes import MappedPushes
+from pushgateway_bridge.mappings.tally import MappedTally
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.own_families import OWN_FAMILIES
 from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.plugins import PluginFailed, plugins_of
 from pushgateway_bridge.remote_metrics import RemoteMetrics
 from pushgateway_bridge.remote_write.messages import Setup
 from pushgateway_bridge.remote_write.process import ShipperProcess
@@ -59,6 +65,7 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
 from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
 from pushgateway_bridge.tallies import TALLIES
+from pushgateway_bridge.tallies.tally import Tally
 from pushgateway_bridge.web.door import Door
 from pushgateway_bridge.web.geo import Countries
 from pushgateway_bridge.web.guard import Guard
@@ -117,6 +124,9 @@ class Bridge:
         self._read_config = read_config or (lambda: config)
         self._known_dialects = dialects
         self._dialects = dialects = enabled_dialects(config, dialects)
+        self.mapped = MappedPushes(mappings_of(config), lambda: self.journal.secret)
+        if "mapped" in dialects:
+            dialects["mapped"] = self.mapped.dialect
         self._clock = SystemClock()
         self._tasks: list[asyncio.Task[None]] = []
         self.version = importlib.metadata.version("pushgateway-bridge")
@@ -130,6 +140,11 @@ class Bridge:
             {name: dialect.item_reasons for name, dialect in dialects.items() if dialect.item_reasons},
             [name for name, dialect in dialects.items() if dialect.repairs],
         )
+        for dialect in dialects.values():
+            for kind in dialect.own_rejections:
+                self.metrics.dialects[dialect.name].rejected[kind.reason] = 0
+        for plugin in plugins_of(dialects):
+            self.metrics.dialects[plugin.name].rejected[PluginFailed.reason] = 0
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()
@@ -151,12 +166,15 @@ class Bridge:
             on_discard=self._discard,
             on_fatal=self._fail,
         )
-        self.tallies = {
+        self.tallies: dict[str, Tally] = {
             name: make(lambda: self.journal.secret) for name, make in TALLIES.items() if name in dialects
         }
+        self._mapped_tally = self.tallies["mapped"] = MappedTally(self.mapped.mappings)
         self.ingest = Ingest(self.journal, self.store, self.metrics, self._clock, self.tallies)
         self.once = Once(self.ingest, self.find_receipt, lambda: self.journal.secret)
-        self._state_metrics = StateMetrics(self.journal, self.store, self.ingest, self.tallies)
+        self._state_metrics = StateMetrics(
+            self.journal, self.store, self.ingest, [name for name in TALLIES if name in dialects]
+        )
         self.metrics.add(self._state_metrics)
         self.tokens = Tokens(access_directory(config), self._clock.now_ms)
         self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms, web_access)
@@ -168,7 +186,7 @@ class Bridge:
         addresses = ClientAddresses(())
         countries = Countries(addresses, config.geo.database)
         self.gate = PushGate(self.guard, addresses, {}, {}, PushSizes(), countries)
-        self._stats_secret = stats_secret(config)
+        self._stats_secret = stats_secret(config, os.environ)
         self._apply(config)
         names = [remote.name for remote in self.remotes]
         self.shipper = ShipperProcess(names, self._shipper_setup, self.ingest.move_cursor) if names else None
@@ -216,6 +234,7 @@ class Bridge:
         try:
             config = self._read_config()
             check_access(config, self._known_dialects)
+            mappings = await asyncio.to_thread(mappings_of, config)
             await asyncio.to_thread(self.tokens.load)
             if self._web_access is not None:
                 await take_over(self._web_access)
@@ -225,12 +244,15 @@ class Bridge:
         changed = [name for name in differing(self._reloaded, config) if name in RELOADED]
         kept = [name for name in differing(self._config, config) if name not in RELOADED]
         self._apply(config)
+        self.mapped.use(mappings)
+        self._mapped_tally.use(mappings, self._clock.now_ms())
         self._access_metrics.reloaded, self._access_metrics.loaded_ms = True, self._clock.now_ms()
         logger.info(
-            "reloaded changed=%s needs_restart=%s tokens=%d",
+            "reloaded changed=%s needs_restart=%s tokens=%d mappings=%d",
             ",".join(changed) or "nothing",
             ",".join(kept) or "nothing",
             len(self.tokens),
+            len(mappings.by_name),
         )
         return Reloaded(changed=changed, needs_restart=kept)
 
@@ -367,6 +389,7 @@ class Bridge:
             self.gate,
             clock.now_ms,
             self.recent_entries,
+            self.mapped,
             self._stats_secret,
             client,
             self.reload,
@@ -415,6 +438,9 @@ def serve(
         web_access = open_web_access(config.web.config_file)
         if web_access is not None:
             opened.callback(web_access.close)
+        for plugin in plugins_of(dialects):
+            state = "disabled" if plugin.left_out else "loaded"
+            logger.info("plugin dialect=%s state=%s origin=%r", plugin.name, state, plugin.origin)
         bridge = Bridge(config, dialects, read_config, web_access)
         bridge.journal.open()
         opened.callback(bridge.journal.close)
@@ -448,6 +474,12 @@ def serve(
         bridge.server.run()
     gc.unfreeze()  # what is left is freed at the end; the library of sketches complains of what is not
     return 1 if bridge.failure is not None else 0
+
+
+def mappings_of(config: Config) -> Mappings:
+    """The mappings in mappings.directory. Raises StartFailed, which has the first thing that is wrong."""
+    directory = config.mappings.directory
+    return load_mappings(Path(directory)) if directory else Mappings({}, ())
 
 
 def open_web_access(file: str) -> WebAccess | None:

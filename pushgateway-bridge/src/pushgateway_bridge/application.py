@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pushgateway_bridge.config import Config, Delivery
 from pushgateway_bridge.dialects.dialect import Dialect
+from pushgateway_bridge.mappings.pushes import MappedPushes
 from pushgateway_bridge.model.family import SeriesClass
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
@@ -28,9 +29,11 @@ from pushgateway_bridge.web.compat.pushgateway import pushgateway_router
 from pushgateway_bridge.web.compat.statix import statix_router
 from pushgateway_bridge.web.compat.statusmonitor import CORS_PATHS, statusmonitor_router
 from pushgateway_bridge.web.cors import FamilyCors
+from pushgateway_bridge.web.explain import explain_router
 from pushgateway_bridge.web.guard import REFUSALS
 from pushgateway_bridge.web.health import health_router
 from pushgateway_bridge.web.login import login_router
+from pushgateway_bridge.web.openapi import Application
 from pushgateway_bridge.web.pages import landing_router, viewer_router
 from pushgateway_bridge.web.paths import LenientPaths, no_route
 from pushgateway_bridge.web.prometheus import prometheus_router
@@ -63,6 +66,7 @@ class Parts(NamedTuple):
     clock_ms: Callable[[], int]
     recent_entries: Callable[[str], list[bytes]]
     """Of a dialect; it blocks."""
+    mapped: MappedPushes
     stats_secret: str
     client: httpx2.AsyncClient
     """Of Prometheus."""
@@ -73,7 +77,7 @@ def build_application(
     parts: Parts, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ) -> ASGIApp:
     """The application whose life is *lifespan*."""
-    app = FastAPI(
+    app = Application(
         title="Push bridge",
         version=parts.version,
         docs_url=None,
@@ -99,6 +103,8 @@ def build_application(
     )
     app.include_router(health_router(lambda: ingest.ready, clock_ms))
     app.include_router(prometheus_router(parts.client), **reads)
+    if "mapped" in dialects:
+        app.include_router(explain_router(parts.mapped, parts.gate, clock_ms), **reads)
     app.include_router(tokens_router(guard, clock_ms))
     app.include_router(reload_router(guard, parts.reload))
     app.include_router(login_router(guard, parts.gate.addresses))

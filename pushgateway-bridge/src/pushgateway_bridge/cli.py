@@ -27,6 +27,7 @@ from pushgateway_bridge.config import (
 )
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.plugins import with_plugins
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +112,9 @@ HELP: Final = {
     "limits.paced_pushes_per_second": "Over this rate one source waits for its answers while others push; 0: never.",
     "limits.max_labels": "Labels of a series, job and instance among them.",
     "limits.max_label_value_bytes": "Longest value of a label.",
+    "mappings.directory": "Folder of the mappings that say what any JSON becomes: each in a NAME.yml.",
     "minigem.stats_window_days": "Days that minigem's /stats covers unless it is asked for others.",
-    "minigem.stats_secret": "What minigem's /debug reads ask for; without it nobody may read them.",
-    "minigem.stats_secret_file": "File with that secret.",
+    "minigem.stats_secret_file": "File with what minigem's /debug reads ask for; without it nobody may read them.",
     "geo.database": "Countries of clients: a file in MaxMind's format (.mmdb).",
     "prometheus.url": "Prometheus, for the dashboard page.",
     "grafana.url": "Grafana as a browser sees it, for the dashboard page's link.",
@@ -145,7 +146,8 @@ def serve(config_file: Path | None, **flags: Any) -> None:
         configure_logging(config)
         for name in aliases_used(os.environ, given):
             logger.info("alias name=%s setting=%s", name, ALIASES[name].setting)
-        code = app.serve(config, read_config=lambda: load(config_file, os.environ, given))
+        dialects = with_plugins(DIALECTS, config.dialects.disabled)
+        code = app.serve(config, dialects, read_config=lambda: load(config_file, os.environ, given))
     except StartFailed as error:
         raise failure(error) from error
     raise SystemExit(code)

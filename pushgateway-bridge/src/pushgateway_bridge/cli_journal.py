@@ -18,6 +18,7 @@ import apsw
 import click
 import msgspec
 
+from pushgateway_bridge import plugins
 from pushgateway_bridge.config import environment_name, load
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.errors import StartFailed
@@ -266,7 +267,8 @@ def verify(config_file: Path | None, directory: str | None) -> None:
     found = 0
     progress = Progress(sys.stderr.isatty())
     with reading(config_file, directory) as (_, connection):
-        verification = Verification(connection, decode_group, check_sketch, DIALECTS, progress.tell)
+        known = {*DIALECTS, *(plugin.name for plugin in plugins.find())}
+        verification = Verification(connection, decode_group, check_sketch, known, progress.tell)
         for problem in verification.problems():
             progress.clear()
             click.echo(printable(str(problem)))

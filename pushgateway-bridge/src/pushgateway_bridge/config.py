@@ -120,15 +120,20 @@ class LimitsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_label_value_bytes: Annotated[int, msgspec.Meta(ge=16, le=65_536)] = 1024
 
 
+class MappingsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What any JSON becomes."""
+
+    directory: str = ""
+    """Folder of the mappings, each in a NAME.yml; empty: there are none."""
+
+
 class MinigemConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the reads of minigem's clients answer."""
 
     stats_window_days: Annotated[int, msgspec.Meta(ge=1, le=35)] = 7
     """Days that /stats covers unless it is asked for others; counts by the hour are kept for 35."""
-    stats_secret: str = ""
-    """What must come with /debug/recent and /debug/counts; empty: nobody may read them."""
     stats_secret_file: str = ""
-    """File with that secret, instead of it."""
+    """File with what must come with /debug/recent and /debug/counts; empty: nobody may read them."""
 
 
 class GeoConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -238,6 +243,7 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access: AccessConfig = AccessConfig()
     dialects: DialectsConfig = DialectsConfig()
     limits: LimitsConfig = LimitsConfig()
+    mappings: MappingsConfig = MappingsConfig()
     minigem: MinigemConfig = MinigemConfig()
     geo: GeoConfig = GeoConfig()
     prometheus: PrometheusConfig = PrometheusConfig()
@@ -291,6 +297,8 @@ class Alias(NamedTuple):
     value: Callable[[str], str]
     """From its text to ours. Raises ValueError that says what was expected."""
     meaning: str
+    secret: bool = False
+    """Whether it holds what the setting's file holds, so that it is read where that is."""
 
 
 def _port(text: str) -> str:
@@ -328,7 +336,9 @@ ALIASES: Final[Mapping[str, Alias]] = {
         "pushes that a client of the minigem dialect may send an hour",
     ),
     "STATS_WINDOW_DAYS": Alias("minigem.stats_window_days", str, "days that minigem's /stats covers"),
-    "STATS_SECRET": Alias("minigem.stats_secret", str, "what minigem's /debug reads ask for"),
+    "STATS_SECRET": Alias(
+        "minigem.stats_secret_file", str, "the secret itself instead of a file", secret=True
+    ),
     "GEO_MMDB": Alias("geo.database", str, "a database of countries in MaxMind's format"),
     "GEO_DB": Alias("geo.database", str, "the same"),
     "PORT": Alias("web.listen_address", _port, "listen on every address, as hosting platforms expect"),
@@ -355,6 +365,8 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     values, origins = ({}, {}) if file is None else _read_file(file)
     for name in aliases_used(environment, flags):
         alias, text = ALIASES[name], environment[name]
+        if alias.secret:
+            continue
         try:
             given = alias.value(text)
             if isinstance(before := values.get(alias.setting), dict):
@@ -380,16 +392,14 @@ def load(file: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         (sections[section] if section else checked)[key] = converted
     config = Config(**checked, **{name: kind(**sections[name]) for name, kind in SECTIONS.items()})  # type: ignore[arg-type]
     _check_remotes(config)
-    if config.minigem.stats_secret and config.minigem.stats_secret_file:
-        raise StartFailed("minigem.stats_secret and minigem.stats_secret_file exclude each other")
     return config
 
 
-def stats_secret(config: Config) -> str:
+def stats_secret(config: Config, environment: Mapping[str, str]) -> str:
     """What must come with minigem's /debug reads; empty: they are closed. Raises StartFailed."""
     file = config.minigem.stats_secret_file
     if not file:
-        return config.minigem.stats_secret
+        return environment.get("STATS_SECRET", "")
     try:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

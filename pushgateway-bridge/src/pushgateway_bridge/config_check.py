@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,9 @@ from pushgateway_bridge.access_rules import check_access, listen_addresses
 from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address, stats_secret
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.mappings.load import load_mappings
+from pushgateway_bridge.mappings.problems import MappingsInvalid
+from pushgateway_bridge.plugins import plugins_of, with_plugins
 from pushgateway_bridge.web.geo import Countries
 from pushgateway_bridge.web.rate import ClientAddresses
 from telemetry_web_config import config as web_config
@@ -26,8 +30,14 @@ class Finding(NamedTuple):
 
 
 def check(config: Config, dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
-    """What a bridge with *config* would do, and what would keep it from that."""
-    for look in (_listening, _web_config, _tokens, _delivery, _secrets, _files):
+    """What a bridge with *config* would do, and what would keep it from that. *dialects*: without plugins."""
+    try:
+        dialects = with_plugins(dialects, config.dialects.disabled)
+        for plugin in plugins_of(dialects):
+            yield Finding(f"plugin: {plugin.origin}{' is disabled' if plugin.left_out else ''}")
+    except StartFailed as error:
+        yield Finding(str(error), problem=True)
+    for look in (_listening, _web_config, _tokens, _delivery, _mappings, _secrets, _files):
         try:
             yield from look(config, dialects)
         except StartFailed as error:
@@ -70,8 +80,23 @@ def _delivery(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Find
         yield Finding(f"remote_write: {remote.name} at {remote.url}")
 
 
+def _mappings(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
+    directory = config.mappings.directory
+    if not directory:
+        return
+    try:
+        found = load_mappings(Path(directory))
+    except MappingsInvalid as error:
+        for one in error.problems:
+            yield Finding(f"mappings.directory {directory}: {one}", problem=not one.warning)
+        return
+    yield Finding(f"mappings.directory: {len(found.by_name)} mappings in {directory}")
+    for warning in found.warnings:
+        yield Finding(f"mappings.directory {directory}: {warning}")
+
+
 def _secrets(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
-    stats_secret(config)
+    stats_secret(config, os.environ)
     if config.geo.database:
         Countries(ClientAddresses(()), config.geo.database)
         yield Finding(f"geo.database: {config.geo.database}")

@@ -304,9 +304,9 @@ class Ingest:
         report = dialect.decode(body, context)
         if context.pusher is not None:
             sources = [source_key(one.group) for one in report.groups]
-            check_identity(
-                context.pusher, sources if dialect.name not in self._tallies else [(dialect.name, "")]
-            )
+            if not sources and dialect.name in self._tallies:
+                sources = [(dialect.name, "")]  # where its tally counts
+            check_identity(context.pusher, sources)
         return report
 
     def _checked(self, dialect: Dialect, report: Report) -> tuple[Report, Sequence[Rejection]]:
@@ -349,14 +349,20 @@ class Ingest:
         refusal: PushRejected,
     ) -> GroupReport | None:
         """*group* with those items that the state takes; the others are added to *rejected*."""
-        if len(group.items) == 1:
+        numbers: dict[int, list[int]] = {}
+        for number, item in enumerate(group.items):
+            numbers.setdefault(item, []).append(number)
+        if len(numbers) == 1:
             rejected.append(Rejection(group.items[0], refusal.reason, str(refusal)))
             return None
-        kept = []
-        for number, (series, value, item) in enumerate(
-            zip(group.shape, group.values, group.items, strict=True)
-        ):
-            alone = msgspec.structs.replace(group, shape=(series,), values=[value], items=(item,))
+        kept: list[int] = []
+        for item, its in numbers.items():
+            alone = msgspec.structs.replace(
+                group,
+                shape=tuple([group.shape[number] for number in its]),
+                values=[group.values[number] for number in its],
+                items=(item,) * len(its),
+            )
             families = len(check.families)
             try:
                 self.state.check(alone, dialect.name, check)
@@ -364,7 +370,8 @@ class Ingest:
                 check.take_back(families)
                 rejected.append(Rejection(item, one.reason, str(one)))
             else:
-                kept.append(number)
+                kept += its
+        kept.sort()
         if not kept:
             return None
         return msgspec.structs.replace(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pushgateway_bridge.errors import (
+    ClassConflict,
     JournalFull,
     NameConflict,
     OwnerConflict,
@@ -198,6 +199,19 @@ def test_a_push_that_contradicts_what_is_held_is_refused(
         bridge.push(second, EVENTS)
     assert bridge.exposition() == before
     bridge.push(first, EVENTS)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["counted first", "set first"])
+def test_a_series_that_is_counted_cannot_be_set_nor_the_other_way_round(bridge: Harness, order: int) -> None:
+    ways = [{"seconds": [0.5]}, {"gauge": ("app_duration_seconds", "histogram", 7)}][::order]
+    bridge.push(ways[0], EVENTS)
+    before = bridge.exposition()
+
+    with pytest.raises((ClassConflict, TypeConflict)):
+        bridge.push(ways[1], EVENTS)
+
+    assert bridge.exposition() == before
+    bridge.push(ways[0], EVENTS)
 
 
 def test_a_push_group_has_one_dialect(bridge: Harness) -> None:

@@ -65,7 +65,7 @@ OPEN_ROUTES = {
     ("GET", "/api/v1/openapi.json"),
 }
 """What anybody may do: it tells nothing about hosts, and changes nothing."""
-PAGES = {"/dashboard", "/dashboard/"}
+PAGES = {"/dashboard", "/dashboard/", "/docs", "/docs/"}
 ADMINS = {
     ("GET", "/api/v1/tokens"),
     ("POST", "/api/v1/tokens"),
@@ -120,6 +120,8 @@ NOWHERE = {
 NOWHERE |= {(method, "/mg/health") for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE")}
 NOWHERE |= {("GET", path) for path in DIALECTS["minigem"].paths}
 """Where minigem's own framework knows no route: always 404."""
+POSTED_READS = {("POST", "/api/v1/explain/{name}")}
+"""They store nothing."""
 PUSHES = {
     f"{path}{{rest:path}}" if dialect.paths_go_on else path
     for dialect in DIALECTS.values()
@@ -186,7 +188,7 @@ def test_no_route_is_forgotten(web: Web) -> None:
     routes = set(routes_of(web))
     others = {(method, path) for method, path in routes if path not in PUSHES or method == "GET"}
 
-    known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE
+    known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE | POSTED_READS
     assert routes >= known
     assert {method for method, _ in others - known} == {"GET"}
 
@@ -224,6 +226,13 @@ def test_what_is_open_stays_open(closed: Web) -> None:
     for method, path in sorted(OPEN_ROUTES):
         if method == "GET":
             assert ask(closed, method, path).status_code not in (401, 403), path
+
+
+def test_a_read_that_has_a_body_is_guarded_as_others(closed: Web) -> None:
+    for method, path in sorted(POSTED_READS):
+        assert ask(closed, method, path).status_code == 401, path
+        assert ask(closed, method, path, made(closed, Right.PUSH)).status_code == 403, path
+        assert ask(closed, method, path, made(closed, Right.READ)).status_code == 404, path
 
 
 def test_a_read_needs_a_token_where_the_configuration_says_so(closed: Web) -> None:

@@ -1,6 +1,7 @@
 """What each family of clients speaks. The table is the feature list."""
 
 from pushgateway_bridge.dialects import (
+    mapped,
     minigem,
     pixeltracker,
     proxmoxve,
@@ -21,5 +22,6 @@ DIALECTS: dict[str, Dialect] = {
         proxmoxve.DIALECT,
         pushgateway.DIALECT,
         samples.DIALECT,
+        mapped.DIALECT,
     )
 }

@@ -103,6 +103,10 @@ class Dialect(msgspec.Struct, frozen=True):
     """Whether each answer says how many pushes the client has left, in x-ratelimit headers."""
     default_rate: str = ""
     """How often a client may push unless limits.rates says otherwise; empty: as often as it likes."""
+    own_rejections: tuple[type[PushRejected], ...] = ()
+    """Refusals that no other dialect has."""
+    own_key: Callable[[bytes, PushContext], str | None] | None = None
+    """The idempotency key that a body itself has, if any. Raises PushRejected."""
     repairs: bool = False
     """Whether it reads broken JSON, and blanks out private text: both are counted."""
     failed: (

@@ -54,4 +54,13 @@ def make_dialect(decode: Callable[[bytes, PushContext], Report]) -> Dialect:
         reply=reply,
         item_reasons=ITEM_REASONS,
         token_need=TokenNeed.BEYOND_LOOPBACK,
+        own_rejections=(UnknownMapping,),
     )
+
+
+def _no_mappings(_body: bytes, _context: PushContext) -> Report:
+    raise UnknownMapping("there are no mappings")
+
+
+DIALECT: Final = make_dialect(_no_mappings)
+"""As it is without mappings: a bridge takes one that has its own."""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from pushgateway_bridge.errors import TypeConflict
+from pushgateway_bridge.errors import ClassConflict, TypeConflict
 from pushgateway_bridge.model.change import (
     Change,
     Deletion,
@@ -171,6 +171,10 @@ class Store:
             if held is None:
                 new.add(name)
                 self.new_series.check_labels(report.group, family, labels)
+            elif isinstance(held, (CounterSeries, HistogramSeries, DistinctSeries)):
+                raise ClassConflict(
+                    f"this series of {family.name} is counted here; it can be set when it is gone"
+                )
             elif held.series_class is not series_class:
                 check_class(family.name, held.series_class, series_class)
         new.update(
@@ -178,12 +182,21 @@ class Store:
             for name in (series_name(family.name, labels) for family, labels in report.initial)
             if name not in known
         )
-        for items in (report.increments, report.observations, report.distinct):
+        for kind, items in (
+            (CounterSeries, report.increments),
+            (HistogramSeries, report.observations),
+            (DistinctSeries, report.distinct),
+        ):
             for item in items:
                 name = series_name(item.family.name, item.labels)
                 held = known.get(name)
                 if held is None or held.family.family is not item.family:
                     self._check_family(item.family, report, group, push)
+                if held is not None and not isinstance(held, kind):
+                    raise ClassConflict(
+                        f"this series of {item.family.name} is held as one that is set, or counted in another way; "
+                        "it can be counted so when it is gone"
+                    )
                 if held is None and name not in new:
                     new.add(name)
                     check_counted(item.family, self._owner_of)

@@ -429,8 +429,11 @@ class HotHttpProtocol(BridgeProtocol):
             context = push_context(
                 hot.content_type, now_ms, pusher, hot.path, hot.method, limits=gate.sizes.limits
             )
+            body = bytes(hot.body)
+            if dialect.own_key is not None and dialect.own_key(body, context) is not None:
+                return False
             hot.reply = self.hot_ingest.begin(
-                dialect, bytes(hot.body), context, lambda refusal: self._answer(hot, refusal)
+                dialect, body, context, lambda refusal: self._answer(hot, refusal)
             )
         except Exception:  # noqa: BLE001 - the ordinary route meets it again, and refuses or logs it
             return False

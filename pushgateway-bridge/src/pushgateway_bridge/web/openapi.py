@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from fastapi import FastAPI
 from fastapi.security import HTTPBearer
 
 from pushgateway_bridge.dialects.dialect import Dialect, Reply, TokenNeed
@@ -60,9 +61,20 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         '[{"name": "room_temperature_celsius", "value": 21.5, "labels": {"room": "a", "job": "house"},'
         ' "type": "gauge"}]',
     ),
-    "pushgateway": (PLAIN, "# TYPE backup_seconds gauge\nbackup_seconds 12.5\n"),
+    "mapped": (JSON, '{"device": "north", "temp": 21.5, "door": "open"}'),
+    "pushgateway": (PLAIN, '# TYPE backup_seconds gauge\nbackup_seconds{job="nightly"} 12.5\n'),
 }
-"""Dialect → the media type and the text of a push that is accepted."""
+"""Dialect → the media type and the text of a push that is accepted, where it has not its own."""
+
+PATH_ENDINGS: Final[Mapping[str, str]] = {
+    "/metrics/job/": "nightly",
+    "/metrics/job@base64/": "bmlnaHRseQ",
+    "/api/v1/groups": "",
+    "/api/v1/push/": "greenhouse",
+}
+"""How a path that goes on may, as an example; empty: it need not, and is shown so."""
+REST: Final = "{rest}"
+"""What a path that goes on ends with in the framework's document, which does not say what that is."""
 
 TIME_TO_LIVE: Final = frozenset({"pushgateway"})
 """Dialects that look at the header X-Time-To-Live-Seconds."""
@@ -81,6 +93,39 @@ RETRY_AFTER: Final = {
         "description": "Seconds after which to try again.",
     }
 }
+
+
+class Application(FastAPI):
+    """The framework's, with a document that says how paths go on."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document["paths"] = dict(_with_ending(*path) for path in document["paths"].items())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _with_ending(path: str, item: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    begin, goes_on, _ = path.partition(REST)
+    if not goes_on:
+        return path, item
+    example = PATH_ENDINGS.get(begin, "name")
+    if not example:
+        return begin, item
+    for operation in item.values():
+        operation["parameters"].insert(
+            0,
+            {
+                "name": REST.strip("{}"),
+                "in": "path",
+                "required": True,
+                "description": "How the path goes on.",
+                "schema": {"type": "string", "minLength": 1},
+                "example": example,
+            },
+        )
+    return path, item
 
 
 def problem(description: str) -> dict[str, Any]:
@@ -117,7 +162,7 @@ def push_responses(dialect: Dialect, path: str) -> Responses:
             "content": _content(accepted),
         }
     }
-    for kind in REJECTIONS:
+    for kind in (*REJECTIONS, *dialect.own_rejections):
         if kind in (WrongMethod, ClientGone):  # no answer to a push, and one that nobody reads
             continue
         reply = dialect.refuse(_one(kind))
@@ -147,7 +192,7 @@ def _content(reply: Reply) -> dict[str, Any]:
 
 def push_operation(dialect: Dialect) -> dict[str, Any]:
     """The body, headers and token of a push of *dialect*."""
-    media_type, text = EXAMPLES.get(dialect.name, (JSON, ""))
+    media_type, text = dialect.example or EXAMPLES.get(dialect.name, (JSON, ""))
     content: dict[str, Any] = {"schema": {}} if media_type == JSON else dict(STRING)
     if text:
         content["example"] = msgspec.json.decode(text) if media_type == JSON else text

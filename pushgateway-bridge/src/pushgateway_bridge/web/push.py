@@ -124,6 +124,8 @@ def push_router(
                 gate.countries.of(request) if dialect.counts_countries else "",
             )
             key = request.headers.get("idempotency-key")
+            if key is None and dialect.own_key is not None:
+                key = dialect.own_key(body, context)
             if key is not None:
                 reply = await once.push(dialect, body, context, key, counts)
             else:

@@ -136,8 +136,8 @@ def proxmoxve_router(
             methods=["GET"],
             include_in_schema=shown,
             responses={
-                200: {"description": "Pushes are taken."},
-                503: {"description": "The bridge is starting or stopping."},
+                200: {"description": "Pushes are taken.", **answered},
+                503: {"description": "The bridge is starting or stopping.", **answered},
             },
         )
         router.add_api_route(f"{prefix}/healthz", health, methods=["HEAD"], include_in_schema=False)
