@@ -15,6 +15,7 @@ import click
 
 from pushgateway_bridge import app, config_check, config_reference, logs, render_config
 from pushgateway_bridge.cli_journal import journal
+from pushgateway_bridge.cli_mapping import explain_command, suggest_command
 from pushgateway_bridge.cli_token import token
 from pushgateway_bridge.config import (
     ALIASES,
@@ -55,6 +56,8 @@ def main() -> None:
 
 main.add_command(journal)
 main.add_command(token)
+main.add_command(explain_command)
+main.add_command(suggest_command)
 
 
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:
