@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.event_bodies import BATCH_EVENTS
 from bench.kinds import MINIGEM_BATCH, MINIGEM_SINGLE, PROXMOXVE, SAMPLES, STATIX, STATUSMONITOR
-from bench.pushes import PIXELTRACKER, PUSHGATEWAY, PushKind, host_name
+from bench.pushes import PIXELTRACKER, PUSHGATEWAY, PushKind, digits, host_name
 from pushgateway_bridge.dialects import (
     minigem,
     pixeltracker,
@@ -17,6 +17,9 @@ from pushgateway_bridge.dialects import (
     statusmonitor,
 )
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
+from pushgateway_bridge.mappings.compiled import Mappings
+from pushgateway_bridge.mappings.load import parse_mapping
+from pushgateway_bridge.mappings.pushes import MappedPushes
 from pushgateway_bridge.model.report import Report
 
 NOW = 1_769_932_800
@@ -54,6 +57,20 @@ class Typical(NamedTuple):
         return self.dialect.decode(self.body(seed), self.context)
 
 
+_GAUGES = "".join(f"  - {{name: host_value_{index}, path: $.value_{index}}}\n" for index in range(10))
+_MAPPING = f"identity: {{job: host, instance: $.name}}\nmetrics:\n{_GAUGES}"
+
+
+def _ten_values(host: str, seed: int, _now: float) -> bytes:
+    values = ",".join(f'"value_{index}":{digits(seed, index)}' for index in range(10))
+    return f'{{"name":"{host}",{values}}}'.encode()
+
+
+MAPPED = Typical(
+    "mapped, ten values",
+    MappedPushes(Mappings({"host": parse_mapping(_MAPPING, "host")}), lambda: bytes(32)).dialect,
+    PushKind("mapped", "POST", lambda _host: "/api/v1/push/host", "application/json", _ten_values, ""),
+)
 HOSTS = (
     Typical("pixeltracker", pixeltracker.DIALECT, PIXELTRACKER),
     Typical(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from bench.bridge import targets
-from bench.bridge.rounds import Noise, Settings
+from bench.bridge.rounds import Noise, Settings, compared
 from bench.summary import spread
 from bench.table import Row
-from bench.typical import EVENTS, HOSTS, Typical
+from bench.typical import EVENTS, HOSTS, MAPPED, Typical
 
 VARIANTS = 64
 REPEATS = 40
@@ -17,13 +17,16 @@ REPEATS = 40
 def decode(settings: Settings, noise: Noise) -> list[Row]:
     """A row a dialect. The first pass over its bodies is not measured: agents send the same series again and again."""
     settings.say("decoding")
-    decoded = (*HOSTS, *EVENTS)
+    decoded = (*HOSTS, *EVENTS, MAPPED)
     found: dict[str, list[float]] = {typical.name: [] for typical in decoded}
     for _ in range(settings.rounds):
         noise.look()
         for typical in decoded:
             found[typical.name].append(_microseconds(typical))
-    return [_row(typical, found[typical.name]) for typical in decoded]
+    rows = [_row(typical, found[typical.name]) for typical in decoded]
+    mapped, pixeltracker = found[MAPPED.name], found[HOSTS[0].name]
+    beside = f"{MAPPED.name}, beside {HOSTS[0].name}"
+    return [*rows, compared(beside, "µs", mapped, pixeltracker, targets.MAPPED_DECODE)]
 
 
 def _row(typical: Typical, microseconds: list[float]) -> Row:

@@ -36,6 +36,9 @@ DECODE_MICROSECONDS = Target("≤", 40.0)
 DECODE_BATCHED_MICROSECONDS = Target("≤", 10.0)
 """For one event of a batch of a hundred."""
 
+MAPPED_DECODE = Target("≤", 2.0)
+"""Ten values by a mapping, of the hand-written pixeltracker decoder's time."""
+
 DIALECT_RATE = Target("≥", 0.7)
 """Of the core's rate with as many series a push."""
 EVENTS_PER_SECOND = Target("≥", 30_000.0)

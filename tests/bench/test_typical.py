@@ -7,10 +7,10 @@ from bench.bridge.events import parse_counts, refuse_uncounted
 from bench.gauges import DIALECT as CORE
 from bench.pushes import VARIANTS, core_kind
 from bench.servers import ServerFailed
-from bench.typical import EVENTS, HOSTS, NOW, Typical
+from bench.typical import EVENTS, HOSTS, MAPPED, NOW, Typical
 
 hosts = pytest.mark.parametrize("typical", HOSTS, ids=lambda typical: typical.name)
-everything = pytest.mark.parametrize("typical", [*HOSTS, *EVENTS], ids=lambda typical: typical.name)
+everything = pytest.mark.parametrize("typical", [*HOSTS, *EVENTS, MAPPED], ids=lambda typical: typical.name)
 
 
 @everything
