@@ -99,7 +99,7 @@ lock: ## renew requirements/*.lock
 
 bench: bench-bridge ## compare with peers, side by side in one run; docs/benchmarks.md has the method
 
-bench-bridge: install ## the push bridge beside Debian's Pushgateway (ten minutes; BENCH_ARGS=--quick for two)
+bench-bridge: install ## the push bridge beside Debian's Pushgateway (a quarter of an hour; BENCH_ARGS=--quick for three minutes)
 	@$(BIN)/python -m bench bridge $(BENCH_ARGS)
 
 soak: install ## faults and hostile input at length (hours; SOAK_SHARE=0.05 for a twentieth); docs/faults.md has what is tested
