@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -34,8 +35,8 @@ PROMISED_PORTS = range(32000, 32700)
 
 
 def free_port(ports: range = PORTS) -> int:
-    """A port that nothing listens on now."""
-    for port in ports:
+    """A port that nothing listens on now, any of *ports*: another run at the same time shall not take the same."""
+    for port in random.SystemRandom().sample(ports, len(ports)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((ADDRESS, port))
             return port
