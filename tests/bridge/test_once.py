@@ -92,7 +92,7 @@ def test_a_repeat_while_the_first_is_under_way_waits_for_its_outcome(bridge: Har
 
 
 def test_a_push_that_was_refused_does_not_use_up_its_key(bridge: Harness, pusher: Pusher) -> None:
-    document = {"runs": 1, "seconds": [1.0] * 30_000}
+    document = {"runs": 1, "users": [str(number) for number in range(30_000)]}
     connection = bridge.journal._connection
     connection.pragma("max_page_count", connection.pragma("page_count"))
     with pytest.raises(JournalFull):

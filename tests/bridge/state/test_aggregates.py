@@ -15,13 +15,17 @@ from pushgateway_bridge.errors import (
     ReservedName,
     TypeConflict,
 )
-from pushgateway_bridge.model.histogram import line_names, no_observations, observe
+from pushgateway_bridge.model.histogram import count_in, line_names, no_observations
 from tests.bridge.events import EVENTS
 from tests.bridge.harness import Harness
 
 GROUP = 'job="events",instance="shop"'
 RUNS = f'app_runs_total{{{GROUP},kind="web"}}'
 HOUR = 3600
+
+
+CROWD = [str(number) for number in range(30_000)]
+"""A record with all of them needs more room than is left."""
 
 
 def users(bridge: Harness) -> dict[str, float]:
@@ -57,7 +61,7 @@ def test_buckets_hold_what_is_at_most_their_bound(values: list[float], bounds: s
     buckets = [float(bound) for bound in sorted(bounds)]
     totals = no_observations(buckets)
     for value in values:
-        totals = observe(totals, buckets, value)
+        count_in(totals, buckets, value)
 
     counts = [float(sum(value <= bound for value in values)) for bound in buckets]
     assert totals[: len(buckets)] == counts
@@ -112,7 +116,7 @@ def test_a_full_disk_takes_back_what_was_added(bridge: Harness) -> None:
     connection = bridge.journal._connection
     connection.pragma("max_page_count", connection.pragma("page_count"))
     with pytest.raises(JournalFull):
-        bridge.push({"runs": 5, "seconds": [1.0] * 20_000}, EVENTS)
+        bridge.push({"runs": 5, "users": CROWD}, EVENTS)
     assert bridge.series() == before
 
     connection.pragma("max_page_count", 1_000_000)
@@ -255,7 +259,7 @@ def test_totals_are_exact_in_any_order_of_pushes_faults_and_restarts(
                 bridge.drain()
                 connection = bridge.journal._connection
                 connection.pragma("max_page_count", connection.pragma("page_count"))
-                failed = bridge.begin({"runs": 1000, "seconds": [0.5] * 30_000}, EVENTS)
+                failed = bridge.begin({"runs": 1000, "users": CROWD}, EVENTS)
                 behind = bridge.begin({"runs": 100_000}, EVENTS)
                 bridge.drain()
                 connection.pragma("max_page_count", 1_000_000)

@@ -14,7 +14,7 @@ from pushgateway_bridge.dialects.dialect import PushContext
 from pushgateway_bridge.dialects.minigem import DIALECT
 from pushgateway_bridge.dialects.minigem_event import EVENTS
 from pushgateway_bridge.model.family import Family
-from pushgateway_bridge.model.histogram import no_observations, observe
+from pushgateway_bridge.model.histogram import count_in, no_observations
 from pushgateway_bridge.model.labels import LabelSet
 from pushgateway_bridge.model.report import Report
 from pushgateway_bridge.tallies.minigem import MAX_DELETED, MinigemTally
@@ -86,7 +86,8 @@ class Disk:
             for one in group.observations:
                 buckets = one.family.buckets
                 totals = self.histograms.get(one.family.name) or no_observations(buckets)
-                self.histograms[one.family.name] = observe(totals, buckets, one.value)
+                self.histograms[one.family.name] = totals = list(totals)
+                count_in(totals, buckets, one.value)
             for distinct in group.distinct:
                 assert 0 <= distinct.hash64 < 2**64
                 self.seen.setdefault(distinct.family.name, set()).add(distinct.hash64)

@@ -1,4 +1,4 @@
-"""One observation → new totals of a histogram. Pure.
+"""Counts observations in the totals of a histogram.
 
 The totals of a histogram with n bounds are n + 3 numbers: cumulative buckets in order of their bounds, the
 infinite one, the sum, the count.
@@ -17,16 +17,13 @@ def no_observations(buckets: Sequence[float]) -> list[float]:
     return [0.0] * (len(buckets) + 3)
 
 
-def observe(totals: Sequence[float], buckets: Sequence[float], value: float) -> list[float]:
-    """*totals* with *value* counted: in every bucket whose bound is at least *value*."""
-    first = bisect_left(buckets, value)
+def count_in(totals: list[float], buckets: Sequence[float], value: float) -> None:
+    """Count *value* in *totals*: in every bucket whose bound is at least *value*, in the sum and the count."""
     infinite = len(buckets)
-    return [
-        *totals[:first],
-        *(count + 1 for count in totals[first : infinite + 1]),
-        totals[infinite + 1] + value,
-        totals[infinite + 2] + 1,
-    ]
+    for index in range(bisect_left(buckets, value), infinite + 1):
+        totals[index] += 1
+    totals[infinite + 1] += value
+    totals[infinite + 2] += 1
 
 
 def line_names(name: str, buckets: Sequence[float]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:

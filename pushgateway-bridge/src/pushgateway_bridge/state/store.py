@@ -24,7 +24,7 @@ from pushgateway_bridge.model.change import (
     SeriesDefinition,
 )
 from pushgateway_bridge.model.family import Family, SeriesClass, SeriesKind
-from pushgateway_bridge.model.histogram import observe
+from pushgateway_bridge.model.histogram import count_in
 from pushgateway_bridge.model.labels import LabelSet, PushGroup
 from pushgateway_bridge.model.report import BESIDE_OTHERS, GroupReport, Replaces
 from pushgateway_bridge.model.text import render_labels
@@ -411,13 +411,17 @@ class Store:
             counters.append(counter)
             totals.append(counter.pending)
             changed.append(counter)
+        observed: dict[int, HistogramSeries] = {}
         for observation in report.observations:
             family = observation.family
             histogram = self._aggregate(group, family, observation.labels, SeriesKind.HISTOGRAM, received_ms)
             assert isinstance(histogram, HistogramSeries)
-            histogram.pending = observe(histogram.pending, histogram.family.family.buckets, observation.value)
-            change.histograms.append((histogram.id, histogram.pending))
-            changed.append(histogram)
+            if histogram.id not in observed:
+                observed[histogram.id] = histogram
+                histogram.pending = list(histogram.pending)  # what stands in earlier records stays
+            count_in(histogram.pending, histogram.family.family.buckets, observation.value)
+        change.histograms.extend((histogram.id, histogram.pending) for histogram in observed.values())
+        changed += observed.values()
         for seen in report.distinct:
             distinct = self._aggregate(group, seen.family, seen.labels, SeriesKind.DISTINCT, received_ms)
             change.distinct.append((distinct.id, seen.hash64))
