@@ -63,6 +63,15 @@ def test_each_answer_to_minigem_says_how_many_pushes_are_left(bridge: BridgeProc
     assert 0 < int(rate(first)[2] or 0) <= 44 < int(rate(refused)[2] or 0) <= 130
 
 
+def test_a_token_has_its_own_pushes_and_is_told_of_these(bridge: BridgeProcess) -> None:
+    post(bridge, "/t", EVENT)
+    token = {"authorization": f"Bearer {bridge.create_token('--job=minigem')}"}
+
+    assert rate(post(bridge, "/t", EVENT, **token))[:2] == ("2000", "1999")
+    assert rate(post(bridge, "/t", EVENT, **token, origin="https://page.example"))[:2] == ("2000", "1998")
+    assert rate(post(bridge, "/t", EVENT))[:2] == ("2000", "1998")
+
+
 def test_one_client_too_many_pushes_are_refused_in_the_words_of_each_system(tmp_path: Path) -> None:
     rates = "--limits.rates={minigem: 1/h, proxmoxve: 1/h}"
     with BridgeProcess(tmp_path / "journal", rates) as bridge:

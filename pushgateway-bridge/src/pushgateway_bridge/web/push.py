@@ -59,12 +59,15 @@ class PushGate(NamedTuple):
     def _client(self, request: Request, pusher: Pusher | None) -> str:
         return token_client(pusher) or self.addresses.of(request)
 
-    def rate_headers(self, request: Request, dialect: Dialect) -> dict[str, str]:
-        """What tells the client that sent *request* how many pushes it has left; empty if there is no limit."""
+    def rate_headers(self, request: Request, dialect: Dialect, pusher: Pusher | None) -> dict[str, str]:
+        """What tells the client that sent *request* how many pushes it has left; empty if there is no limit.
+
+        *pusher* is what ``enter`` gave; ``None`` where it refused, too.
+        """
         limiter = self.limiters.get(dialect.name) if dialect.tells_rate else None
         if limiter is None:
             return {}
-        return rate_headers(limiter, self.addresses.of(request))
+        return rate_headers(limiter, self._client(request, pusher))
 
 
 def knows_path(dialect: Dialect) -> bool:
@@ -107,6 +110,7 @@ def push_router(
         """Store one push. The accepted reply means that it is on disk and survives a crash."""
         counts.pushes += 1
         context: PushContext | None = None
+        pusher: Pusher | None = None
         body = b""
         try:
             pusher = await gate.enter(request, dialect)
@@ -139,7 +143,7 @@ def push_router(
             await ingest.pacer.pace_refusal()
             response = refused(error)
         if dialect.tells_rate:
-            response.headers.update(gate.rate_headers(request, dialect))
+            response.headers.update(gate.rate_headers(request, dialect, pusher))
         return response
 
     async def wrong_method(request: Request) -> Response:
