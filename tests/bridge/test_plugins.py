@@ -205,6 +205,7 @@ REFUSED = {
     "need": ("DIALECT = dialect(token_need='open')", "has a token_need that is no TokenNeed"),
     "header": ("DIALECT = dialect(token_header='X Y')", "has a token_header that is no lower-case header"),
     "failed": ("DIALECT = dialect(failed=decode)", "sets repairs or failed"),
+    "key": ("DIALECT = dialect(own_key=decode)", "sets own_key, which is"),
     "reasons": ("DIALECT = dialect(item_reasons=('Bad',), reply=told)", "has the item reason 'Bad'"),
     "no reply": ("DIALECT = dialect(item_reasons=('bad',))", "has item_reasons, but no reply"),
     "decode": ("DIALECT = dialect(decode=None)", "has a decode that cannot be called"),

@@ -57,7 +57,7 @@ from pushgateway_bridge.mappings.tally import MappedTally
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.own_families import OWN_FAMILIES
 from pushgateway_bridge.pipeline import Ingest
-from pushgateway_bridge.plugins import PluginFailed, plugins_of
+from pushgateway_bridge.plugins import plugins_of
 from pushgateway_bridge.remote_metrics import RemoteMetrics
 from pushgateway_bridge.remote_write.messages import Setup
 from pushgateway_bridge.remote_write.process import ShipperProcess
@@ -143,8 +143,6 @@ class Bridge:
         for dialect in dialects.values():
             for kind in dialect.own_rejections:
                 self.metrics.dialects[dialect.name].rejected[kind.reason] = 0
-        for plugin in plugins_of(dialects):
-            self.metrics.dialects[plugin.name].rejected[PluginFailed.reason] = 0
         defaults = {
             name: DialectDefaults(dialect.series_class, dialect.default_interval_seconds)
             for name, dialect in dialects.items()

@@ -22,7 +22,8 @@ from pushgateway_bridge.mappings.pushes import MappedPushes
 from pushgateway_bridge.mappings.suggest import NothingToMeasure, suggest
 from pushgateway_bridge.model.text import format_value
 
-NO_SECRET: Final = b"explained only, so that no hash is kept"[:32]
+NO_SECRET: Final = bytes(32)
+"""Nothing is stored, so that no hash is kept."""
 BODY: Final = click.Path(path_type=Path, allow_dash=True)
 
 

@@ -109,6 +109,8 @@ def _check_fields(dialect: Dialect) -> None:
         raise NotADialect("has a token_header that is no lower-case header name")
     if dialect.repairs or dialect.failed is not None:
         raise NotADialect("sets repairs or failed, which are the bridge's own dialects'")
+    if dialect.own_key is not None:  # nothing keeps what it raises from the others
+        raise NotADialect("sets own_key, which is the bridge's own dialects'")
     bad = [reason for reason in dialect.item_reasons if not NAME.fullmatch(reason)]
     if bad:
         raise NotADialect(f"has the item reason {bad[0]!r}: it must match {NAME.pattern}")

@@ -179,6 +179,7 @@ def guarded(dialect: Dialect, origin: str) -> PluginDialect:
 
     fields: dict[str, Any] = {field: getattr(dialect, field) for field in Dialect.__struct_fields__}
     fields |= {"decode": decode, "refuse": refuse, "reply": None if dialect.reply is None else reply}
+    fields["own_rejections"] = (*dialect.own_rejections, PluginFailed)
     return PluginDialect(**fields, origin=origin)
 
 
