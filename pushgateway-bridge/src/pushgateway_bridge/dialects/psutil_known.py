@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from operator import attrgetter, mul
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -100,7 +100,7 @@ class Fields:
 class AlikeNumbers:
     """Fetches the numbers of documents that are like the one whose *fields* were found."""
 
-    __slots__ = ("_free", "_nonzero", "_numbers", "_parts", "_same", "_same_as", "_units", "paths")
+    __slots__ = ("_free", "_nonzero", "_numbers", "_parts", "_same", "_same_as", "_scaled", "paths")
 
     def __init__(self, fields: Fields) -> None:
         self.paths = tuple(fields.same)
@@ -108,7 +108,8 @@ class AlikeNumbers:
         self._same = _getter(self.paths)
         self._same_as = self._same(fields.document)
         self._numbers = _getter(tuple(fields.numbers))
-        self._units = tuple(fields.units)
+        # Nearly all numbers are in base units already.
+        self._scaled = tuple([(place, unit) for place, unit in enumerate(fields.units) if unit != 1.0])
         self._parts = tuple(fields.parts)
         self._nonzero = tuple(fields.nonzero)
         self._free = fields.free
@@ -119,9 +120,11 @@ class AlikeNumbers:
             if self._same(document) != self._same_as:
                 return None
             sent = self._numbers(document)
-            numbers = list(map(mul, sent, self._units))
+            numbers = list(map(float, sent))
         except (AttributeError, TypeError):  # a group or a number is not there
             return None
+        for place, unit in self._scaled:
+            numbers[place] *= unit
         for part, total in self._parts:
             if sent[part] > sent[total]:
                 return None

@@ -107,7 +107,10 @@ def mask_changing_texts(details: Details) -> None:
     """Mask those texts in *details* that are others at every report."""
     details.collected_at = _masked_field(details.collected_at)
     if details.uptime:
-        details.uptime.human = _masked_field(details.uptime.human)
+        human = details.uptime.human
+        details.uptime.human = (
+            _remembered(human) if human else human
+        )  # hosts say the same for a minute or longer
 
 
 def _masked_field(text: Text) -> Text:
