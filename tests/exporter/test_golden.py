@@ -10,7 +10,8 @@ from pathlib import Path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from host_exporter.collectors import COLLECTORS, Collect
+from host_exporter.collector import Collect
+from host_exporter.collectors import COLLECTORS
 from host_exporter.collectors import time as time_collector
 from host_exporter.paths import HostPaths
 from host_exporter.render import OPENMETRICS, TEXT
@@ -23,7 +24,7 @@ ZONE = time.struct_time((2026, 1, 1, 0, 0, 0, 3, 1, 0), {"tm_zone": "UTC", "tm_g
 
 def scraper(plain: HostPaths) -> Scraper:
     """All collectors; the clock stands still, and each of them takes an eighth of a second."""
-    collectors: dict[str, Collect] = {name: collector.collect for name, collector in COLLECTORS.items()}
+    collectors: dict[str, Collect] = {name: collector.made(name) for name, collector in COLLECTORS.items()}
     collectors["time"] = partial(
         time_collector.collect, clock=lambda: 1795303521.25, local_time=lambda _: ZONE
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from host_exporter.collectors import Collect
+from host_exporter.collector import Collect
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.render import OPENMETRICS, TEXT

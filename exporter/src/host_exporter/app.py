@@ -54,7 +54,7 @@ def serve(config: Config) -> None:
         parts.callback(worker.stop)
         web = Web(
             Scraper(
-                {name: COLLECTORS[name].collect for name in config.collectors},
+                {name: COLLECTORS[name].made(name) for name in config.collectors},
                 OwnProcess(VERSION).collect,
                 paths,
             ),

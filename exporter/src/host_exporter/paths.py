@@ -60,11 +60,28 @@ class HostPaths:
 
     def read_network(self, name: str) -> str:
         """The text of a file below ``/proc/net`` of the host, whatever network this process is in."""
-        return self._read(f"{self._network}/{name}")
+        try:
+            return self._read(f"{self._network}/{name}")
+        except FileNotFoundError:
+            if self._network == f"{self._procfs}/net":
+                raise
+            return self._read(f"{self._procfs}/net/{name}")  # a copied tree without its processes
 
     def read_sys(self, name: str) -> str:
         """The text of a file below sysfs."""
         return self._read(f"{self._sysfs}/{name}")
+
+    def names(self, name: str) -> list[str]:
+        """What a folder below procfs holds, in order. A missing folder raises FileNotFoundError."""
+        return _names(f"{self._procfs}/{name}")
+
+    def names_sys(self, name: str) -> list[str]:
+        """What a folder below sysfs holds, in order. A missing folder raises FileNotFoundError."""
+        return _names(f"{self._sysfs}/{name}")
+
+    def link_sys(self, name: str) -> str:
+        """What a symbolic link below sysfs says, as it stands there. OSError if there is none or it is no link."""
+        return str(Path(f"{self._sysfs}/{name}").readlink())
 
     def read_replaced(self, name: str) -> str:
         """The text of a file below the root that is replaced, not written to, so it is opened each time."""
@@ -105,6 +122,11 @@ class HostPaths:
 
     def _forget(self, path: str) -> None:
         os.close(self._open_files.pop(path))
+
+
+def _names(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted([entry.name for entry in entries])
 
 
 def _read_all(file: int) -> str:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from host_exporter.collectors import Collect
+from host_exporter.collector import Collect
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.render import Format, Renderer

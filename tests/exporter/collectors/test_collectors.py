@@ -34,7 +34,7 @@ def write(folder: Path, name: str, text: str) -> None:
 def test_a_collector_yields_only_what_it_declares(name: str, plain: HostPaths) -> None:
     collector = COLLECTORS[name]
 
-    assert {family for family, _, _ in collector.collect(plain)} <= set(collector.families)
+    assert {family for family, _, _ in collector.made(name)(plain)} <= set(collector.families)
 
 
 def test_no_two_families_have_one_name() -> None:

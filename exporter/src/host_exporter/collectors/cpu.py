@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.stat import CPU_MODES, USER_HZ, parse_cpu_times
@@ -30,3 +31,6 @@ def collect(paths: HostPaths) -> Iterator[Value]:
         # Older kernels have fewer modes, and those are all they tell.
         for (family, mode), ticks in zip(_COLUMNS, times, strict=False):
             yield family, (cpu, mode), ticks / USER_HZ
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.diskstats import Disk, parse_diskstats
@@ -104,3 +105,6 @@ def _identity(paths: HostPaths, disk: Disk) -> tuple[str, ...]:
     serial = known.get("SCSI_IDENT_SERIAL") or known.get("ID_SERIAL_SHORT", "")
     names = (known.get(key, "") for key in ("ID_PATH", "ID_MODEL", "ID_WWN", "ID_REVISION"))
     return (disk.name, disk.major, disk.minor, *names, serial, rotational)
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.mountinfo import Mount, parse_mountinfo
@@ -91,3 +92,6 @@ def _host_name(mountpoint: str, rootfs: str) -> str:
     """As the host calls it, where this process has the host's root mounted below *rootfs*."""
     inside = mountpoint == rootfs or mountpoint.startswith(f"{rootfs}/")
     return (mountpoint[len(rootfs) :] or "/") if inside else mountpoint
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.loadavg import parse_loadavg
@@ -19,3 +20,6 @@ def collect(paths: HostPaths) -> Iterator[Value]:
     load = parse_loadavg(paths.read("loadavg"))
     for family, value in zip(FAMILIES, load, strict=True):
         yield family, (), value
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

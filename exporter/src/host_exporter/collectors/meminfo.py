@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.meminfo import parse_meminfo
@@ -79,3 +80,6 @@ def collect(paths: HostPaths) -> Iterator[Value]:
         family = _FAMILY_OF.get(field)
         if family is not None:
             yield family, (), number
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.netdev import parse_netdev
@@ -48,3 +49,6 @@ def collect(paths: HostPaths) -> Iterator[Value]:
         except FileNotFoundError:
             continue  # before Linux 4.6, or sysfs shows another network than procfs
         yield RECEIVE_NOHANDLER, labels, unwanted
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.stat import parse_counts
@@ -27,3 +28,6 @@ def collect(paths: HostPaths) -> Iterator[Value]:
     for name, family in _FAMILY_OF.items():
         if name in counts:
             yield family, (), counts[name]
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 
@@ -48,3 +49,6 @@ def collect(
             continue
         for name in names:
             yield family, (_DEVICE, name), 1
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))

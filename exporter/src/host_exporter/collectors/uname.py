@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from host_exporter.collector import Collector, unset
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 
@@ -35,3 +36,6 @@ def _machine(paths: HostPaths) -> str:
         return paths.read("sys/kernel/arch").rstrip("\n")
     except FileNotFoundError:  # before Linux 6.1
         return os.uname().machine
+
+
+COLLECTOR = Collector(FAMILIES, unset(collect))
