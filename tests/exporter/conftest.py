@@ -39,7 +39,7 @@ def open_host(hosts: Path) -> Iterator[Callable[..., HostPaths]]:
     def open_tree(tree: str | Path, rootfs: str = "/rootfs") -> HostPaths:
         folder = hosts / tree
         probe = MountProbe(statvfs=fixed_space)
-        paths = HostPaths(str(folder / "proc"), str(folder / "sys"), rootfs, probe)
+        paths = HostPaths(str(folder / "proc"), str(folder / "sys"), rootfs, probe=probe)
         opened.append(paths)
         return paths
 

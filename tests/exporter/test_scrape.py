@@ -9,8 +9,8 @@ import pytest
 from host_exporter.collector import Collect
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
-from host_exporter.render import OPENMETRICS, TEXT
-from host_exporter.scrape import Scraper, select
+from host_exporter.render import OPENMETRICS, TEXT, Format
+from host_exporter.scrape import Scraper, Session, select
 
 ENABLED = ("cpu", "loadavg", "uname")
 GOOD = Family("good", "gauge", "Works.")
@@ -34,8 +34,19 @@ def yields_no_values(_: HostPaths) -> Any:
     return [BAD]
 
 
-def scraper(paths: HostPaths, own: list[Value] | None = None, **collectors: Collect) -> Scraper:
-    return Scraper(collectors, lambda: own or [], paths, timer=lambda: 0.5)
+class OneHost:
+    """Scrapes of one host, in this thread."""
+
+    def __init__(self, scraper: Scraper, session: Session) -> None:
+        self._scraper = scraper
+        self._session = session
+
+    def scrape(self, format_: Format, names: list[str]) -> bytes:
+        return self._scraper.scrape(self._session, format_, names)
+
+
+def scraper(paths: HostPaths, own: list[Value] | None = None, **collectors: Collect) -> OneHost:
+    return OneHost(Scraper(collectors, lambda: own or [], timer=lambda: 0.5), Session(paths))
 
 
 @pytest.mark.parametrize(

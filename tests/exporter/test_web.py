@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
+from host_exporter.collector import Collect
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
+from host_exporter.patience import PatientScraper
 from host_exporter.scrape import Scraper
 from host_exporter.web import Web
-from host_exporter.worker import Worker
 
 GOOD = Family("good_total", "counter", "Works.")
 
@@ -30,15 +31,22 @@ def good(_: HostPaths) -> Iterator[Value]:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = Worker("test")
-    yield worker
-    worker.stop()
+def patient(plain: HostPaths) -> Iterator[Callable[..., PatientScraper]]:
+    """Makes scrapers of the plain host, with the collectors that are named."""
+    made: list[PatientScraper] = []
+
+    def make(**collectors: Collect) -> PatientScraper:
+        made.append(PatientScraper(Scraper(collectors, list), lambda: plain))
+        return made[-1]
+
+    yield make
+    for scraper in made:
+        scraper.close()
 
 
 @pytest.fixture
-def web(plain: HostPaths, worker: Worker) -> Web:
-    return Web(Scraper({"good": good, "other": good}, list, plain), worker, "1.2.3")
+def web(patient: Callable[..., PatientScraper]) -> Web:
+    return Web(patient(good=good, other=good), "1.2.3")
 
 
 async def request(web: Web, path: str, method: str = "GET", query: str = "", **headers: str) -> Response:
@@ -150,14 +158,14 @@ def test_head_is_get_without_the_body(web: Web, path: str) -> None:
     assert int(response.headers["content-length"]) > 0
 
 
-def test_metrics_may_be_served_elsewhere_even_at_the_root(plain: HostPaths, worker: Worker) -> None:
-    at_root = Web(Scraper({"good": good}, list, plain), worker, "1.2.3", "/")
+def test_metrics_may_be_served_elsewhere_even_at_the_root(patient: Callable[..., PatientScraper]) -> None:
+    at_root = Web(patient(good=good), "1.2.3", "/")
 
     assert b"good_total 7" in ask(at_root, "/").body
     assert ask(at_root, "/metrics").status == 404
 
 
-def test_health_answers_while_a_scrape_hangs(plain: HostPaths, worker: Worker) -> None:
+def test_health_answers_while_a_scrape_hangs(patient: Callable[..., PatientScraper]) -> None:
     release, started = threading.Event(), threading.Event()
 
     def hangs(_: HostPaths) -> Iterator[Value]:
@@ -165,7 +173,7 @@ def test_health_answers_while_a_scrape_hangs(plain: HostPaths, worker: Worker) -
         release.wait()
         yield GOOD, (), 1
 
-    web = Web(Scraper({"hangs": hangs}, list, plain), worker, "1.2.3")
+    web = Web(patient(hangs=hangs), "1.2.3")
 
     async def scrape_and_ask() -> tuple[bool, int, int]:
         scrape = asyncio.create_task(request(web, "/metrics"))

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,10 @@ import uvicorn
 from host_exporter.collectors import COLLECTORS
 from host_exporter.config import Config, ListenAddress
 from host_exporter.paths import HostPaths
+from host_exporter.patience import PatientScraper
 from host_exporter.scrape import Scraper
 from host_exporter.selfmetrics import OwnProcess
 from host_exporter.web import Web
-from host_exporter.worker import Worker
 from telemetry_web_config.errors import WebConfigError
 
 if TYPE_CHECKING:
@@ -49,20 +50,11 @@ def serve(config: Config) -> None:
         if access is not None:
             parts.callback(access.close)
         sockets = [parts.enter_context(bind(address)) for address in config.listen_addresses]
-        paths = parts.enter_context(HostPaths(config.procfs, config.sysfs, config.rootfs))
-        worker = Worker("scrape")
-        parts.callback(worker.stop)
-        web = Web(
-            Scraper(
-                {name: COLLECTORS[name].made(name) for name in config.collectors},
-                OwnProcess(VERSION).collect,
-                paths,
-            ),
-            worker,
-            VERSION,
-            config.telemetry_path,
-            access,
-        )
+        collectors = {name: COLLECTORS[name].made(name, config.told.get(name)) for name in config.collectors}
+        open_paths = partial(HostPaths, config.procfs, config.sysfs, config.rootfs, config.udev_data)
+        scraper = PatientScraper(Scraper(collectors, OwnProcess(VERSION).collect), open_paths)
+        parts.callback(scraper.close)
+        web = Web(scraper, VERSION, config.telemetry_path, access)
         for listening in sockets:
             host, port, *_ = listening.getsockname()
             listening_on = str(ListenAddress(host, port))

@@ -6,27 +6,28 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from host_exporter import app, logs
+from host_exporter.collector import SettingError
+from host_exporter.collector_flags import collector_flags, flag, switches, told
 from host_exporter.collectors import COLLECTORS
 from host_exporter.config import (
     DEFAULT_LISTEN_ADDRESS,
     Config,
     enabled_collectors,
-    environment_name,
     parse_listen_address,
     parse_telemetry_path,
 )
 from host_exporter.web import RESERVED_PATHS
 
 PROGRAM = "host-exporter"
+WRONG_FLAG = 2
 START_FAILURE = 3
 """Exit code where the command line is right and the exporter still cannot start; a wrong flag is 2."""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 FOLDER = click.Path(exists=True, file_okay=False)
 
 
@@ -48,30 +49,6 @@ def checked_each(
     """The same for a flag that may be repeated."""
     convert = checked(parse)
     return lambda context, parameter, texts: tuple(convert(context, parameter, text) for text in texts)
-
-
-def flag(name: str, **settings: Any) -> Callable[[Command], Command]:
-    """An option that is an environment variable as well, which its help and its errors tell."""
-    first = name.partition("/")[0]
-    argument = _argument(first)
-    return click.option(name, argument, envvar=environment_name(first), show_envvar=True, **settings)
-
-
-def _argument(flag_name: str) -> str:
-    return flag_name.lstrip("-").replace(".", "_").replace("-", "_")
-
-
-def collector_flags(command: Command) -> Command:
-    """``--[no-]collector.NAME`` for each collector there is."""
-    for name, collector in reversed(COLLECTORS.items()):
-        default = "on" if collector.on_by_default else "off"
-        switch = flag(
-            f"--collector.{name}/--no-collector.{name}",
-            default=None,
-            help=f"The {name} collector; {default} by default.",
-        )
-        command = switch(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,7 +82,7 @@ def cli() -> None:
     default="",
     help="TLS, client certificates, users and headers, in the format of Prometheus' exporter-toolkit.",
 )
-@collector_flags
+@collector_flags(COLLECTORS)
 @flag("--collector.disable-defaults", is_flag=True, help="Run only the collectors that are named.")
 @flag(
     "--path.procfs",
@@ -119,6 +96,12 @@ def cli() -> None:
 )
 @flag("--path.rootfs", type=FOLDER, default="/", show_default=True, help="Where the host's root is mounted.")
 @flag(
+    "--path.udev.data",
+    default=None,
+    metavar="DIRECTORY",
+    help="Where udev keeps what it knows of devices; by default run/udev/data below the root.",
+)
+@flag(
     "--log.level",
     type=click.Choice([*logs.LEVELS]),
     default="info",
@@ -128,7 +111,10 @@ def cli() -> None:
 @flag("--log.format", type=click.Choice(logs.FORMATS), default="logfmt", show_default=True, help="How it is.")
 @click.version_option(app.VERSION, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def serve(**settings: Any) -> None:
-    """Serve /metrics until SIGTERM or SIGINT."""
+    """Serve /metrics until SIGTERM or SIGINT.
+
+    Each flag is an environment variable as well: --collector.cpu.info is HOST_EXPORTER_COLLECTOR_CPU_INFO.
+    """
     logs.configure(settings["log_level"], settings["log_format"])
     app.serve(
         Config(
@@ -137,12 +123,14 @@ def serve(**settings: Any) -> None:
             web_config_file=settings["web_config_file"],
             collectors=enabled_collectors(
                 {name: collector.on_by_default for name, collector in COLLECTORS.items()},
-                {name: settings[_argument(f"--collector.{name}")] for name in COLLECTORS},
+                switches(COLLECTORS, settings),
                 settings["collector_disable_defaults"],
             ),
+            told=told(COLLECTORS, settings),
             procfs=settings["path_procfs"],
             sysfs=settings["path_sysfs"],
             rootfs=settings["path_rootfs"],
+            udev_data=settings["path_udev_data"],
         )
     )
 
@@ -150,15 +138,30 @@ def serve(**settings: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program. Each way to fail is one line on stderr and a status: 2 wrong flag, 3 cannot start."""
     try:
-        status = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        status = cli.main(
+            _with_command(sys.argv[1:] if arguments is None else arguments),
+            prog_name=PROGRAM,
+            standalone_mode=False,
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
         _exit(error.format_message(), error.exit_code)
+    except SettingError as error:
+        _exit(str(error), WRONG_FLAG)
     except app.StartFailureError as error:
         _exit(str(error), START_FAILURE)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """Flags alone serve, as node_exporter's do."""
+    flags_alone = bool(arguments) and arguments[0].startswith("--") and arguments[0] not in _OWN_FLAGS
+    return ["serve", *arguments] if flags_alone else [*arguments]
+
+
+_OWN_FLAGS = {"--help", "--version"}
 
 
 def _exit(message: str, status: int) -> None:

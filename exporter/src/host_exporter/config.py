@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +35,13 @@ class Config:
     """TLS, client certificates, users and headers; None: plain HTTP for everyone."""
     collectors: tuple[str, ...]
     """The names of the collectors that are on."""
+    told: Mapping[str, Mapping[str, str | bool]] = field(default_factory=dict)
+    """By collector: those of its settings that were told."""
     procfs: str = "/proc"
     sysfs: str = "/sys"
     rootfs: str = "/"
+    udev_data: str | None = None
+    """Where udev keeps what it knows of devices; None: below the root."""
 
 
 def environment_name(flag: str) -> str:

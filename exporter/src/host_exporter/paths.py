@@ -29,11 +29,13 @@ class HostPaths:
         procfs: str = "/proc",
         sysfs: str = "/sys",
         rootfs: str = "/",
+        udev_data: str | None = None,
         probe: MountProbe | None = None,
     ) -> None:
         self._procfs = procfs.rstrip("/")
         self._sysfs = sysfs.rstrip("/")
         self._rootfs = rootfs.rstrip("/")
+        self._udev_data = f"{self._rootfs}/run/udev/data" if udev_data is None else udev_data.rstrip("/")
         self._probe = probe or MountProbe()
         self._open_files: dict[str, int] = {}
         # In a container the mounted /proc/net is a link to the reader's own network: the container's.
@@ -86,6 +88,10 @@ class HostPaths:
     def read_replaced(self, name: str) -> str:
         """The text of a file below the root that is replaced, not written to, so it is opened each time."""
         return Path(f"{self._rootfs}/{name}").read_text(encoding="utf-8", errors="surrogateescape")
+
+    def read_udev(self, device: str) -> str:
+        """What udev knows of the block device with these numbers, such as ``8:0``. It is replaced, not written to."""
+        return Path(f"{self._udev_data}/b{device}").read_text(encoding="utf-8", errors="surrogateescape")
 
     def read_mountinfo(self) -> str:
         """The mounts as process 1 sees them, or, where that is forbidden, as this process sees them."""
