@@ -33,7 +33,7 @@ from pushgateway_bridge.web.explain import explain_router
 from pushgateway_bridge.web.guard import REFUSALS
 from pushgateway_bridge.web.health import health_router
 from pushgateway_bridge.web.login import login_router
-from pushgateway_bridge.web.openapi import Application
+from pushgateway_bridge.web.openapi import DESCRIPTION, Application, tags
 from pushgateway_bridge.web.pages import landing_router, viewer_router
 from pushgateway_bridge.web.paths import LenientPaths, no_route
 from pushgateway_bridge.web.prometheus import prometheus_router
@@ -80,6 +80,8 @@ def build_application(
     app = Application(
         title="Push bridge",
         version=parts.version,
+        description=DESCRIPTION,
+        openapi_tags=tags(parts.dialects),
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",

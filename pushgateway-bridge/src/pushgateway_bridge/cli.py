@@ -115,7 +115,7 @@ HELP: Final = {
     "limits.paced_pushes_per_second": "Over this rate one source waits for its answers while others push; 0: never.",
     "limits.max_labels": "Labels of a series, job and instance among them.",
     "limits.max_label_value_bytes": "Longest value of a label.",
-    "mappings.directory": "Folder of the mappings that say what any JSON becomes: each in a NAME.yml.",
+    "mappings.directory": "Folder of the mappings that say what any JSON becomes: each in a NAME.yml or NAME.yaml.",
     "minigem.stats_window_days": "Days that minigem's /stats covers unless it is asked for others.",
     "minigem.stats_secret_file": "File with what minigem's /debug reads ask for; without it nobody may read them.",
     "geo.database": "Countries of clients: a file in MaxMind's format (.mmdb).",

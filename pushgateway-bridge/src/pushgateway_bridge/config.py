@@ -124,7 +124,7 @@ class MappingsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What any JSON becomes."""
 
     directory: str = ""
-    """Folder of the mappings, each in a NAME.yml; empty: there are none."""
+    """Folder of the mappings, each in a NAME.yml or NAME.yaml; empty: there are none."""
 
 
 class MinigemConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,7 +60,8 @@ def test_problems_of_all_files_are_told_together(tmp_path: Path) -> None:
     (tmp_path / "c.yml").write_text("colour: red\nmetrics: [{name: c, path: $.c}]\n")
     (tmp_path / "Not A Name.yml").write_text(GOOD)
     (tmp_path / "latin1.yml").write_bytes(b"metrics:\n# \xe4\n")
-    (tmp_path / "other.yaml").write_text(GOOD)
+    (tmp_path / "d.yaml").write_text("metrics: [{name: d, path: $.d}]")
+    (tmp_path / "d.yml").write_text(GOOD)
     (tmp_path / "huge.yml").write_text("#" * (2**20 + 1))
     (tmp_path / "folder.yml").mkdir()
 
@@ -74,13 +75,13 @@ def test_problems_of_all_files_are_told_together(tmp_path: Path) -> None:
         "another name",
         "c.yml:1: colour: unknown key; known are description, identity, time, idempotency, time_to_live, items, "
         "strict, labels, metrics",
+        "d.yml: has the name of d.yaml; keep one of them",
         "folder.yml: Is a directory",
         "huge.yml: has 1048577 bytes, more than 1048576",
         "latin1.yml:2: is no UTF-8",
-        "other.yaml: warning: is not read; call it other.yml",
     ]
     assert isinstance(refusal.value, StartFailed)
-    assert str(refusal.value).endswith("(and 5 more)")
+    assert str(refusal.value).endswith("(and 6 more)")
     assert "\n" not in str(refusal.value)
 
 
@@ -131,3 +132,10 @@ def test_words_of_values_are_texts_even_where_yaml_has_another_meaning() -> None
 def test_anchors_may_be_used_and_a_loop_of_them_ends() -> None:
     assert "expected" in problems_of("metrics: &a [*a]\n")
     assert problems_of("metrics: [{name: a, path: &p $.a}, {name: b, path: *p}]\n") == ""
+
+
+def test_both_endings_of_yaml_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("metrics: [{name: a, path: $.a}]\n")
+    (tmp_path / "b.yaml").write_text("metrics: [{name: b, path: $.b}]\n")
+
+    assert [*load_mappings(tmp_path).by_name] == ["a", "b"]

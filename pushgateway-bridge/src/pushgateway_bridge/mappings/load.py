@@ -14,13 +14,14 @@ from pushgateway_bridge.mappings.source import MAX_FILE_BYTES, read_mapping
 from pushgateway_bridge.state.conflicts import created_name_of, line_names_of
 
 ENDING: Final = ".yml"
+ENDINGS: Final = (ENDING, ".yaml")
 MAX_MAPPINGS: Final = 1000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 
 
 def load_mappings(directory: Path) -> Mappings:
-    """All mappings of *directory*, one in each ``<name>.yml``. Raises MappingsInvalid with all that is wrong.
+    """All mappings of *directory*, one in each ``<name>.yml`` or ``.yaml``. Raises MappingsInvalid with all that is wrong.
 
     Other files are left alone; so is what is in folders.
     """
@@ -31,12 +32,15 @@ def load_mappings(directory: Path) -> Mappings:
         problems.add(str(directory), 0, "", f"mappings.directory: {error.strerror}")
         raise MappingsInvalid(problems) from error
     found = []
+    named: dict[str, Path] = {}
     for file in files:
-        if file.suffix == ".yaml":
-            problems.add(file.name, 0, "", f"is not read; call it {file.stem}{ENDING}", warning=True)
-        elif file.suffix == ENDING and not file.name.startswith("."):
-            mapping = _load(file, problems)
-            found += [] if mapping is None else [mapping]
+        if file.suffix not in ENDINGS or file.name.startswith("."):
+            continue
+        if (other := named.setdefault(file.stem, file)) is not file:
+            problems.add(file.name, 0, "", f"has the name of {other.name}; keep one of them")
+            continue
+        mapping = _load(file, problems)
+        found += [] if mapping is None else [mapping]
     if len(found) > MAX_MAPPINGS:
         problems.add(str(directory), 0, "", f"{len(found)} mappings, more than {MAX_MAPPINGS}")
     return _checked(found, problems)
@@ -57,7 +61,7 @@ def _checked(mappings: list[Mapping], problems: Problems) -> Mappings:
 
 
 def _load(file: Path, problems: Problems) -> Mapping | None:
-    name = file.name.removesuffix(ENDING)
+    name = file.stem
     if not _NAME.fullmatch(name):
         meant = _NOT_NAME.sub("-", name.lower()).strip("-_")[:64] or "name"
         problems.add(
@@ -65,7 +69,7 @@ def _load(file: Path, problems: Problems) -> Mapping | None:
             0,
             "",
             "a mapping's name has a-z, 0-9, _ and - only, at most 64, and begins with a letter or digit; "
-            f"as {meant + ENDING!r}",
+            f"as {meant + file.suffix!r}",
         )
     try:
         content = file.read_bytes()

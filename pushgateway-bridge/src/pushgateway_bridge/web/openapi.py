@@ -4,7 +4,7 @@ in their own form, plain texts, and who needs a token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -93,6 +93,41 @@ RETRY_AFTER: Final = {
         "description": "Seconds after which to try again.",
     }
 }
+
+
+DESCRIPTION: Final = """\
+Turns the JSON that agents, scripts and applications POST into Prometheus metrics. An accepted push is on disk.
+
+Open a request, press *Try it out* and *Execute*: the examples work as they stand, **on this bridge**, so what they
+push is stored. For your own programs, `POST /api/v1/samples` takes any value with a name, and
+`POST /api/v1/push/<name>` takes JSON as it is. Where a token is asked for, *Authorize* takes it.
+"""
+
+_DIALECTS: Final = {
+    "samples": "values with a name, a time and labels: for scripts and programs of your own",
+    "mapped": "any JSON, by a mapping that says what becomes of it",
+    "pushgateway": "groups of metrics in Prometheus' own formats, as Pushgateway takes them",
+    "pixeltracker": "pixelTracker's agents",
+    "statusmonitor": "StatusMonitor's agents, and its API for them",
+    "statix": "Monitoring Stack's forwarders, and the reads of its dashboard",
+    "minigem": "minigem's events, and its statistics",
+    "proxmoxve": "the ProxmoxVE telemetry service's installations",
+}
+_OTHERS: Final = {
+    "metrics": "what Prometheus scrapes",
+    "prometheus": "reading what Prometheus has stored",
+    "tokens": "who may push, read, delete and administer",
+    "health": "whether the bridge runs, and whether it can take pushes",
+    "operation": "the bridge itself",
+}
+
+
+def tags(dialects: Iterable[str]) -> list[dict[str, str]]:
+    """What each section of the document is about, in the order of the page, where these *dialects* are spoken."""
+    spoken = {*dialects}
+    known = {name: text for name, text in _DIALECTS.items() if name in spoken}
+    plugins = dict.fromkeys(sorted(spoken - known.keys()), "a plugin")
+    return [{"name": name, "description": text} for name, text in (known | plugins | _OTHERS).items()]
 
 
 class Application(FastAPI):
