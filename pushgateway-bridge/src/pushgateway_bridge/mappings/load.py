@@ -21,7 +21,7 @@ _NOT_NAME: Final = re.compile(r"[^a-z0-9_-]+")
 
 
 def load_mappings(directory: Path) -> Mappings:
-    """All mappings of *directory*, one in each ``<name>.yml`` or ``.yaml``. Raises MappingsInvalid with all that is wrong.
+    """All mappings of *directory*, one in each ``<name>.yml`` (or ``.yaml``). MappingsInvalid has all that is wrong.
 
     Other files are left alone; so is what is in folders.
     """
