@@ -16,7 +16,7 @@ UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
 STACK_TESTS := -m stack -n 3 --dist loadgroup
 
 .PHONY: help install viewer up down reset status logs test check coverage test-stack test-browser test-compose \
-	format golden dashboards reference lock bench bench-bridge soak clean
+	format golden dashboards reference lock bench bench-bridge bench-exporter soak clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -68,7 +68,7 @@ coverage: install ## the unit tests, with the lines and branches that they do no
 	@$(BIN)/python -m pytest -q $(UNIT_TESTS) --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 test-stack: install ## the real Prometheus and Alertmanager with our two servers
-	@$(BIN)/python -m stack tools prometheus promtool alertmanager amtool docker-compose victoria-metrics pushgateway
+	@$(BIN)/python -m stack tools prometheus promtool alertmanager amtool docker-compose victoria-metrics pushgateway node_exporter
 	@$(BIN)/python -m pytest -q $(STACK_TESTS) $(PYTEST_ARGS)
 
 test-browser: install ## pages in a real headless Chromium
@@ -88,8 +88,9 @@ golden: install ## rewrite golden files from what the code gives now; read the d
 dashboards: install ## write grafana/dashboards/*.json from their Python sources
 	@cd grafana && ../$(BIN)/python -m telemetry_dashboards
 
-reference: install ## write docs/configuration.md from the code
+reference: install ## write docs/configuration.md and docs/exporter-metrics.md from the code
 	@$(BIN)/pushgateway-bridge config-reference > docs/configuration.md
+	@$(BIN)/python -m host_exporter.metric_reference > docs/exporter-metrics.md
 
 lock: ## renew requirements/*.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade requirements/bootstrap.in -o requirements/bootstrap.lock
@@ -97,10 +98,13 @@ lock: ## renew requirements/*.lock
 	@for part in exporter pushgateway-bridge; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UNPUBLISHED) $$part/pyproject.toml -c requirements/dev.lock -o requirements/$$part.lock; done
 
-bench: bench-bridge ## compare with peers, side by side in one run; docs/benchmarks.md has the method
+bench: bench-bridge bench-exporter ## compare with peers, side by side in one run; docs/benchmarks.md has the method
 
 bench-bridge: install ## the push bridge beside Debian's Pushgateway (a quarter of an hour; BENCH_ARGS=--quick for three minutes)
 	@$(BIN)/python -m bench bridge $(BENCH_ARGS)
+
+bench-exporter: install ## the exporter beside Debian's node_exporter (five minutes; BENCH_ARGS=--quick for one)
+	@$(BIN)/python -m bench exporter $(BENCH_ARGS)
 
 soak: install ## faults and hostile input at length (hours; SOAK_SHARE=0.05 for a twentieth); docs/faults.md has what is tested
 	@$(BIN)/python -m pytest -s tests/soak $(PYTEST_ARGS)

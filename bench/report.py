@@ -36,8 +36,8 @@ def describe(conditions: Conditions) -> str:
         f"{machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
         f"one fsync of an appended page {machine.fsync_ms:.2f} ms.",
         *([f"Peer: {conditions.peer}."] if conditions.peer else []),
-        f"{conditions.rounds} interleaved rounds of {conditions.seconds:g} s, {conditions.connections} connections; "
-        "medians, ratios paired round by round.",
+        f"{conditions.rounds} interleaved rounds of {conditions.seconds:g} s, {conditions.connections} "
+        f"connection{'s' if conditions.connections != 1 else ''}; medians, ratios paired round by round.",
         f"Noise: a fixed piece of work took {loop.median * 1000:.1f} ms before a round "
         f"(range {relative_range(conditions.loop_seconds):.0%} of it); "
         f"load {_load(conditions.load_before)} before, {_load(conditions.load_after)} after.",

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -20,8 +21,8 @@ from bench import procfs
 ADDRESS = "127.0.0.1"
 PORTS = range(24000, 32000)
 """Below those that the system takes for outgoing connections."""
-SETTINGS = "PUSHGATEWAY_BRIDGE_"
-"""How the names of the bridge's settings begin; what the person at the terminal has set stays out."""
+SETTINGS = ("PUSHGATEWAY_BRIDGE_", "HOST_EXPORTER_")
+"""How the names of our programs' settings begin; what the person at the terminal has set stays out."""
 START_SECONDS = 120.0
 END_SECONDS = 30.0
 
@@ -102,6 +103,21 @@ class Server:
         self._process.kill()
         self._process.wait(END_SECONDS)
 
+    def end(self) -> float:
+        """Ask it to end with SIGTERM; the seconds until it has. Raises ServerFailed if it does not."""
+        ended = os.pidfd_open(self.pid)
+        try:
+            began = time.perf_counter()
+            self._process.terminate()
+            readable, _, _ = select.select([ended], [], [], END_SECONDS)
+            seconds = time.perf_counter() - began
+        finally:
+            os.close(ended)
+        if not readable:
+            raise ServerFailed(f"{self.name} still runs {END_SECONDS:g} s after SIGTERM")
+        self._process.wait(END_SECONDS)
+        return seconds
+
     def pause(self) -> None:
         """Stop it in its tracks, so that it takes no CPU from the one that is measured."""
         self._process.send_signal(signal.SIGSTOP)
@@ -172,3 +188,25 @@ class Bridge(Server):
             *arguments,
         ]
         super().__init__(name, command, folder / f"{name}.log", environment)
+
+
+class NodeExporter(Server):
+    """The exporter's peer, as it ships but for *arguments*."""
+
+    ready_path = "/"
+
+    def __init__(self, program: Path, folder: Path, name: str, arguments: Sequence[str] = ()) -> None:
+        command = [str(program), "--web.listen-address={address}", *arguments]
+        super().__init__(f"node_exporter, {name}", command, folder / f"node_exporter-{name}.log")
+
+
+class HostExporter(Server):
+    """Our exporter, with the settings it ships with unless *arguments* say otherwise."""
+
+    def __init__(self, folder: Path, name: str, arguments: Sequence[str] = ()) -> None:
+        command = [
+            *(sys.executable, "-m", "host_exporter", "serve"),
+            "--web.listen-address={address}",
+            *arguments,
+        ]
+        super().__init__(f"host-exporter, {name}", command, folder / f"host-exporter-{name}.log")

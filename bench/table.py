@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from bench.summary import Spread
+from bench.summary import Spread, paired_ratios, spread
 
 
 class Target(NamedTuple):
@@ -60,6 +60,19 @@ class Row(NamedTuple):
         if self.aim is not None and self.aim.holds(self.judged.median):
             return Verdict.AIM
         return Verdict.NONE if self.must is None else Verdict.MUST
+
+
+def compared(
+    what: str,
+    unit: str,
+    ours: Sequence[float],
+    peers: Sequence[float],
+    must: Target | None = None,
+    aim: Target | None = None,
+    note: str = "",
+) -> Row:
+    """A row whose ratio is paired round by round."""
+    return Row(what, unit, spread(ours), spread(peers), spread(paired_ratios(ours, peers)), must, aim, note)
 
 
 def failed(rows: Iterable[Row]) -> list[Row]:

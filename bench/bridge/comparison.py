@@ -15,7 +15,8 @@ from bench.bridge import (
     scrapes,
     slow_disk,
 )
-from bench.bridge.rounds import Noise, Settings
+from bench.bridge.rounds import Settings
+from bench.noise import Noise
 from bench.table import Row
 
 PARTS: dict[str, Callable[[Settings, Noise], list[Row]]] = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from bench.bridge import targets
-from bench.bridge.rounds import Noise, Settings, compared
+from bench.bridge.rounds import Settings
+from bench.noise import Noise
 from bench.summary import spread
-from bench.table import Row
+from bench.table import Row, compared
 from bench.typical import EVENTS, HOSTS, MAPPED, Typical
 
 VARIANTS = 64

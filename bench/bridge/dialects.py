@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bench.bridge import targets
 from bench.bridge.push_rates import rates
-from bench.bridge.rounds import Contender, Noise, Settings, compared, push_rounds, started
+from bench.bridge.rounds import Contender, Settings, push_rounds, started
+from bench.noise import Noise
 from bench.pushes import core_kind
 from bench.servers import Bridge
-from bench.table import Row
+from bench.table import Row, compared
 from bench.tokens import make_tokens
 from bench.typical import HOSTS, Typical
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from bench.bridge import targets
 from bench.bridge.push_rates import rates
-from bench.bridge.rounds import Contender, Noise, Settings, compared, push_rounds, started
+from bench.bridge.rounds import Contender, Settings, push_rounds, started
 from bench.event_bodies import BATCH_EVENTS, EVENTS_OF_A_RUN, PERSONS
 from bench.kinds import MINIGEM_BATCH, MINIGEM_SINGLE, PROXMOXVE
 from bench.load import Result
+from bench.noise import Noise
 from bench.pushes import GAUGES
 from bench.servers import Bridge, ServerFailed
 from bench.summary import spread
-from bench.table import Row
+from bench.table import Row, compared
 
 GROUPS = 1_000
 UNLIMITED = "--limits.rates={minigem: unlimited, proxmoxve: unlimited}"

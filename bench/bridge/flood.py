@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bench import generator
 from bench.bridge import targets
-from bench.bridge.rounds import Contender, Noise, Settings, compared, started
+from bench.bridge.rounds import Contender, Settings, started
 from bench.load import Plan, Result
+from bench.noise import Noise
 from bench.pushes import GAUGES, PIXELTRACKER
 from bench.servers import Bridge
-from bench.table import Row
+from bench.table import Row, compared
 
 QUIET_SOURCES = 50
 PAUSE_SECONDS = 0.1

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.bridge import targets
-from bench.bridge.rounds import Contender, Noise, Settings, compared, count_groups, push_rounds, started
+from bench.bridge.rounds import Contender, Settings, count_groups, push_rounds, started
 from bench.load import Result
+from bench.noise import Noise
 from bench.pushes import GAUGES, PIXELTRACKER, PUSHGATEWAY
 from bench.servers import Bridge, Pushgateway
-from bench.table import Row
+from bench.table import Row, compared
 
 SHIPPED_GROUPS = (1, 100, 1_000)
 

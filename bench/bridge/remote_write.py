@@ -10,14 +10,15 @@ from pathlib import Path
 from bench import generator
 from bench.bridge import targets
 from bench.bridge.push_rates import rates
-from bench.bridge.rounds import Contender, Noise, Settings, compared, started
+from bench.bridge.rounds import Contender, Settings, started
 from bench.gauges import RECEIVED_TIMES_VARIABLE
 from bench.load import Result
+from bench.noise import Noise
 from bench.pushes import GAUGES
 from bench.servers import PROMISED_PORTS, Bridge, Server, ServerFailed, free_port
 from bench.sink import Sink
 from bench.summary import spread
-from bench.table import Row, Target, thousands
+from bench.table import Row, Target, compared, thousands
 from stack import tools
 
 GROUPS = 1_000

@@ -7,7 +7,8 @@ import shutil
 
 from bench import generator
 from bench.bridge import targets
-from bench.bridge.rounds import Contender, Noise, Settings
+from bench.bridge.rounds import Contender, Settings
+from bench.noise import Noise
 from bench.pushes import GAUGES
 from bench.servers import Bridge, Server, ServerFailed
 from bench.summary import spread

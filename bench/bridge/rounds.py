@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +12,11 @@ import msgspec
 
 from bench import generator
 from bench.load import Plan, Result
-from bench.machine import time_fixed_loop
+from bench.noise import Noise
 from bench.pushes import PushKind
 from bench.scraper import Scraper, check_groups
 from bench.servers import Server, ServerFailed
-from bench.summary import paired_ratios, spread
-from bench.table import Row, Target, thousands
+from bench.table import thousands
 
 FILL_SECONDS = 300.0
 APPLY_SECONDS = 20.0
@@ -35,27 +34,6 @@ class Settings(NamedTuple):
     """For journals and logs; on the disk that is to be measured."""
     pushgateway: Path
     say: Callable[[str], None]
-
-
-class Noise:
-    """How steady the machine was, looked at before each round and during each measurement."""
-
-    def __init__(self) -> None:
-        self.loop_seconds: list[float] = []
-        """Of a fixed piece of work."""
-        self.other_cores: list[float] = []
-        """CPUs that neither the server nor the load generator kept busy while one was measured."""
-        self.generator_cpu_us: list[float] = []
-        """The load generator's own CPU for one push."""
-
-    def look(self) -> None:
-        """Time the fixed piece of work."""
-        self.loop_seconds.append(time_fixed_loop())
-
-    def note(self, result: Result) -> None:
-        """Remember what a measurement says of the machine."""
-        self.other_cores.append(result.other_cores)
-        self.generator_cpu_us.append(result.own_cpu_us)
 
 
 class Contender(NamedTuple):
@@ -135,16 +113,3 @@ def push_rounds(settings: Settings, noise: Noise, *contenders: Contender) -> lis
 def count_groups(number: int) -> str:
     """``1 group``, ``1 000 groups``"""
     return f"{thousands(number)} group{'s' if number != 1 else ''}"
-
-
-def compared(
-    what: str,
-    unit: str,
-    ours: Sequence[float],
-    peers: Sequence[float],
-    must: Target | None = None,
-    aim: Target | None = None,
-    note: str = "",
-) -> Row:
-    """A row whose ratio is paired round by round."""
-    return Row(what, unit, spread(ours), spread(peers), spread(paired_ratios(ours, peers)), must, aim, note)

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from bench import generator
 from bench.bridge import targets
-from bench.bridge.rounds import Contender, Noise, Settings, compared, count_groups, started
+from bench.bridge.rounds import Contender, Settings, count_groups, started
 from bench.load import Result
+from bench.noise import Noise
 from bench.pushes import GAUGES, PUSHGATEWAY
 from bench.scraper import Scraper, check_groups
 from bench.servers import Bridge, Pushgateway
-from bench.table import Row
+from bench.table import Row, compared
 
 QUIET_SCRAPES = 3
 PUSHED_SCRAPES = 3

@@ -5,11 +5,12 @@ from __future__ import annotations
 from bench import generator
 from bench.bridge import targets
 from bench.bridge.push_rates import rates
-from bench.bridge.rounds import Contender, Noise, Settings, compared, push_rounds, started
+from bench.bridge.rounds import Contender, Settings, push_rounds, started
 from bench.gauges import DELAY_VARIABLE
+from bench.noise import Noise
 from bench.pushes import GAUGES
 from bench.servers import Bridge
-from bench.table import Row
+from bench.table import Row, compared
 
 DELAY_SECONDS = 0.005
 PROBE_DELAY_SECONDS = 0.05

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.http1 import Answer, parse_answer
+from bench.http1 import Answer, body_of, is_whole, parse_answer, parse_head
 
 HEAD = b"HTTP/1.1 200 OK\r\ndate: x\r\nContent-Length: 21\r\n\r\n"
 
@@ -35,3 +35,37 @@ def test_an_answer_is_its_status_and_length(received: bytes, answer: Answer | No
 def test_what_cannot_be_read_is_refused(received: bytes) -> None:
     with pytest.raises(ValueError, match=r"HTTP/1\.1|Content-Length"):
         parse_answer(received)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n0\r\n\r\n\r\n1;x=y\r\nz\r\n0\r\n\r\n"
+COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"), [(CHUNKED, b"0\r\n\r\nz"), (COUNTED, b"no\n")], ids=["chunked", "counted"]
+)
+def test_the_body_is_what_was_sent(answer: bytes, body: bytes) -> None:
+    head = parse_head(answer)
+
+    assert head is not None
+    assert is_whole(head, answer)
+    assert body_of(head, answer) == body
+
+
+@pytest.mark.parametrize("answer", [CHUNKED[:-3], COUNTED[:-1]], ids=["chunked", "counted"])
+def test_an_answer_is_not_whole_before_its_last_byte(answer: bytes) -> None:
+    head = parse_head(answer)
+
+    assert head is not None
+    assert not is_whole(head, answer)
+
+
+@pytest.mark.parametrize(
+    "answer", [CHUNKED.replace(b"5\r\n", b"4\r\n", 1), COUNTED + b"more"], ids=["chunked", "counted"]
+)
+def test_a_body_of_another_length_than_was_said_is_refused(answer: bytes) -> None:
+    head = parse_head(answer)
+
+    assert head is not None
+    with pytest.raises(ValueError, match=r"chunk of 4|expected an answer of"):
+        body_of(head, answer)

@@ -1,16 +1,30 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+
 import pytest
 
 from bench.machine import parse_cpu_model
-from bench.procfs import parse_busy_ticks, parse_cpu_ticks, parse_resident_bytes
-
-STAT = "2317 (a) b (x) S 1 2317 2317 0 -1 4194560 7150 0 3 0 412 98 5 7 20 0 9 0 4103 734003200 6200 184467\n"
+from bench.procfs import cpu_seconds, parse_busy_ticks, parse_resident_bytes
 
 
-def test_cpu_of_a_process_is_user_and_system_time() -> None:
-    """Its name may hold blanks and parentheses; times of children it waited for are not its own."""
-    assert parse_cpu_ticks(STAT) == 412 + 98
+def test_cpu_of_a_process_is_what_its_own_clock_says() -> None:
+    """Finer than a tick, which is as long as several scrapes take."""
+    before = time.process_time()
+    found = cpu_seconds(os.getpid())
+
+    assert before <= found <= time.process_time()
+
+
+def test_a_process_that_has_ended_has_no_clock() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as ended:
+        ended.wait()
+
+    with pytest.raises(ProcessLookupError):
+        cpu_seconds(ended.pid)
 
 
 def test_resident_memory_is_in_bytes() -> None:

@@ -1,0 +1,1 @@
+"""The exporter beside node_exporter: one module a part of the table."""
