@@ -16,7 +16,7 @@ from host_exporter.config import Config, ListenAddress
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configurations that would have been served."""
     configs: list[Config] = []
-    monkeypatch.setattr(app, "serve", configs.append)
+    monkeypatch.setattr(app, "serve", lambda config, _known: configs.append(config))
     monkeypatch.setattr("host_exporter.logs.configure", lambda level, style: None)
     return configs
 
@@ -116,7 +116,7 @@ def test_a_wrong_environment_variable_is_named(
 def test_a_start_failure_has_its_own_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_: Config) -> None:
+    def fail(*_: object) -> None:
         raise app.StartFailureError("cannot listen on 127.0.0.1:1: Permission denied")
 
     monkeypatch.setattr(app, "serve", fail)
@@ -135,3 +135,47 @@ def test_the_version_is_told(arguments: list[str], capsys: pytest.CaptureFixture
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 2
     assert "Commands:" in capsys.readouterr().err
+
+
+def test_settings_of_collectors_reach_the_configuration(served: list[Config]) -> None:
+    assert run("serve", "--collector.diskstats.device-include=^sd", "--collector.textfile.directory=/a") == 0
+    assert served[0].told == {"diskstats": {"device-include": "^sd"}, "textfile": {"directory": "/a"}}
+
+
+def test_flags_alone_serve_as_those_of_node_exporter_do(served: list[Config]) -> None:
+    assert run("--web.telemetry-path=/m") == 0
+    assert served[0].telemetry_path == "/m"
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu.info"])
+def test_a_collector_switched_on_and_off_at_once_is_refused(
+    served: list[Config], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("serve", f"--collector.{name}", f"--no-collector.{name}") == 2
+    assert served == []
+    assert f"--collector.{name} and --no-collector.{name} contradict each other" in capsys.readouterr().err
+
+
+def test_the_stats_service_variables_are_taken_where_nothing_else_is_told(
+    served: list[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYSTEM_STATS_PORT", "5002")
+    monkeypatch.setenv("SYSTEM_STATS_DISK_PATH", "/srv")
+
+    assert run("serve") == run("serve", "--web.listen-address=127.0.0.1:1") == 0
+
+    assert [config.listen_addresses for config in served] == [
+        (ListenAddress("0.0.0.0", 5002),),
+        (ListenAddress("127.0.0.1", 1),),
+    ]
+    assert [config.disk_path for config in served] == ["/srv", "/srv"]
+
+
+def test_a_wrong_variable_of_the_stats_service_is_named(
+    served: list[Config], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYSTEM_STATS_PORT", "many")
+
+    assert run("serve") == 2
+    assert served == []
+    assert "SYSTEM_STATS_PORT: expected a port of at most 65535, got 'many'" in capsys.readouterr().err

@@ -140,3 +140,66 @@ def test_bytes_that_are_not_text_survive(tree: Path, open_host: Callable[..., Ho
     (tree / "proc/1/mountinfo").write_bytes(b"/caf\xe9")
 
     assert os.fsencode(open_host(tree).read_mountinfo()) == b"/caf\xe9"
+
+
+def test_a_device_that_took_another_ones_name_is_opened_anew(
+    tree: Path, open_host: Callable[..., HostPaths]
+) -> None:
+    for name, mtu in (("eth0", "1500"), ("eth1", "9000")):
+        (tree / "sys/net" / name).mkdir(parents=True)
+        (tree / "sys/net" / name / "mtu").write_text(mtu)
+    paths = open_host(tree)
+    assert [paths.read_sys(f"net/{name}/mtu") for name in paths.names_sys("net")] == ["1500", "9000"]
+
+    (tree / "sys/net/eth0").rename(tree / "sys/net/other")
+    (tree / "sys/net/eth1").rename(tree / "sys/net/eth0")
+    (tree / "sys/net/other").rename(tree / "sys/net/eth1")
+
+    assert [paths.read_sys(f"net/{name}/mtu") for name in paths.names_sys("net")] == ["9000", "1500"]
+
+
+def test_a_file_that_has_no_value_now_stays_open(
+    tree: Path, open_host: Callable[..., HostPaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "sys/speed").write_text("10")
+    paths = open_host(tree)
+    paths.read_sys("speed")
+    before = open_files()
+
+    def link_is_down(file: int, size: int, offset: int) -> bytes:
+        raise OSError(22, "Invalid argument")
+
+    with monkeypatch.context() as down:
+        down.setattr(os, "pread", link_is_down)
+        with pytest.raises(OSError, match="Invalid argument"):
+            paths.read_sys("speed")
+
+    assert open_files() == before
+    assert paths.read_sys("speed") == "10"
+
+
+def test_the_mounts_of_the_real_kernel_are_those_that_it_tells() -> None:
+    with HostPaths() as paths:
+        assert [paths.read_mountinfo() for _ in range(2)] == [Path("/proc/1/mountinfo").read_text()] * 2
+
+
+def test_a_copied_mount_table_is_read_each_time(tree: Path, open_host: Callable[..., HostPaths]) -> None:
+    table = tree / "proc/self/mountinfo"
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("1 one")
+    paths = open_host(tree)
+    assert paths.read_mountinfo() == "1 one"
+
+    table.write_text("2 two")
+
+    assert paths.read_mountinfo() == "2 two"
+
+
+@pytest.mark.parametrize("size", [0, 1, 3000, 4095, 4096, 40_000])
+def test_a_file_is_read_to_its_end_whatever_its_size(
+    tree: Path, open_host: Callable[..., HostPaths], size: int
+) -> None:
+    (tree / "proc/1/net").mkdir(parents=True)
+    (tree / "proc/1/net/udp").write_text("x" * size)
+
+    assert open_host(tree).read_network("udp", 128) == "x" * size

@@ -15,6 +15,8 @@ from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.patience import PatientScraper
 from host_exporter.scrape import Scraper
+from host_exporter.system import source
+from host_exporter.system.source import SystemSource
 from host_exporter.web import Web
 
 GOOD = Family("good_total", "counter", "Works.")
@@ -24,6 +26,13 @@ class Response(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class StillDocument:
+    """The document of a host that does not change."""
+
+    def json(self) -> bytes:
+        return b'{"cpu":{}}'
 
 
 def good(_: HostPaths) -> Iterator[Value]:
@@ -46,7 +55,7 @@ def patient(plain: HostPaths) -> Iterator[Callable[..., PatientScraper]]:
 
 @pytest.fixture
 def web(patient: Callable[..., PatientScraper]) -> Web:
-    return Web(patient(good=good, other=good), "1.2.3")
+    return Web(patient(good=good, other=good), SystemSource(StillDocument), "1.2.3")
 
 
 async def request(web: Web, path: str, method: str = "GET", query: str = "", **headers: str) -> Response:
@@ -159,7 +168,7 @@ def test_head_is_get_without_the_body(web: Web, path: str) -> None:
 
 
 def test_metrics_may_be_served_elsewhere_even_at_the_root(patient: Callable[..., PatientScraper]) -> None:
-    at_root = Web(patient(good=good), "1.2.3", "/")
+    at_root = Web(patient(good=good), SystemSource(StillDocument), "1.2.3", "/")
 
     assert b"good_total 7" in ask(at_root, "/").body
     assert ask(at_root, "/metrics").status == 404
@@ -173,7 +182,7 @@ def test_health_answers_while_a_scrape_hangs(patient: Callable[..., PatientScrap
         release.wait()
         yield GOOD, (), 1
 
-    web = Web(patient(hangs=hangs), "1.2.3")
+    web = Web(patient(hangs=hangs), SystemSource(StillDocument), "1.2.3")
 
     async def scrape_and_ask() -> tuple[bool, int, int]:
         scrape = asyncio.create_task(request(web, "/metrics"))
@@ -192,3 +201,33 @@ def test_only_http_is_spoken(web: Web) -> None:
 
     with pytest.raises(ValueError, match="expected an http connection, got websocket"):
         asyncio.run(connect())
+
+
+def test_the_system_document_is_answered_as_json(web: Web) -> None:
+    answer, head = ask(web, "/system"), ask(web, "/system", method="HEAD")
+
+    assert (answer.status, answer.headers["content-type"], answer.body) == (
+        200,
+        "application/json",
+        b'{"cpu":{}}',
+    )
+    assert (head.status, head.headers["content-length"], head.body) == (200, "10", b"")
+
+
+def test_a_host_that_does_not_answer_in_time_is_told(
+    patient: Callable[..., PatientScraper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    class Hanging(StillDocument):
+        def json(self) -> bytes:
+            release.wait()
+            return b"{}"
+
+    monkeypatch.setattr(source, "ANSWER_SECONDS", 0.05)
+    try:
+        answer = ask(Web(patient(good=good), SystemSource(Hanging), "1.2.3"), "/system")
+    finally:
+        release.set()
+
+    assert (answer.status, answer.body) == (503, b"The host did not answer in time; a mount may hang.\n")

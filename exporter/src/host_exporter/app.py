@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from host_exporter.collectors import COLLECTORS
+from host_exporter.collector import Collector
 from host_exporter.config import Config, ListenAddress
 from host_exporter.paths import HostPaths
 from host_exporter.patience import PatientScraper
 from host_exporter.scrape import Scraper
 from host_exporter.selfmetrics import OwnProcess
+from host_exporter.system.source import SystemSource
 from host_exporter.web import Web
 from telemetry_web_config.errors import WebConfigError
 
 if TYPE_CHECKING:
+    from host_exporter.system.document import SystemDocument
     from telemetry_web_config.access import WebAccess
 
 log = logging.getLogger(__name__)
@@ -43,18 +45,23 @@ class StartFailureError(Exception):
     """The exporter cannot start; the message names the thing that is in the way."""
 
 
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT. Raises StartFailureError before anything is served."""
+def serve(config: Config, known: Mapping[str, Collector]) -> None:
+    """Serve until SIGTERM or SIGINT, with those of the *known* collectors that *config* names.
+
+    Raises StartFailureError before anything is served, and SettingError for what a collector cannot use.
+    """
     with ExitStack() as parts:
         access = open_web_access(config.web_config_file)
         if access is not None:
             parts.callback(access.close)
         sockets = [parts.enter_context(bind(address)) for address in config.listen_addresses]
-        collectors = {name: COLLECTORS[name].made(name, config.told.get(name)) for name in config.collectors}
+        collectors = {name: known[name].made(name, config.told.get(name)) for name in config.collectors}
         open_paths = partial(HostPaths, config.procfs, config.sysfs, config.rootfs, config.udev_data)
         scraper = PatientScraper(Scraper(collectors, OwnProcess(VERSION).collect), open_paths)
         parts.callback(scraper.close)
-        web = Web(scraper, VERSION, config.telemetry_path, access)
+        system = SystemSource(partial(open_system, config))
+        parts.callback(system.close)
+        web = Web(scraper, system, VERSION, config.telemetry_path, access)
         for listening in sockets:
             host, port, *_ = listening.getsockname()
             listening_on = str(ListenAddress(host, port))
@@ -75,6 +82,14 @@ def serve(config: Config) -> None:
         )
         TicklessServer(server_config, access).run(sockets=sockets)
         log.info("stopped")
+
+
+def open_system(config: Config) -> SystemDocument:
+    """What makes the document at ``/system``; called when it is first asked for, as few ask."""
+    from host_exporter.system.document import SystemDocument  # noqa: PLC0415
+
+    paths = HostPaths(config.procfs, config.sysfs, config.rootfs, config.udev_data)
+    return SystemDocument(paths, config.procfs, config.disk_path)
 
 
 def open_web_access(file: Path | None) -> WebAccess | None:

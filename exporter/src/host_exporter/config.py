@@ -42,6 +42,8 @@ class Config:
     rootfs: str = "/"
     udev_data: str | None = None
     """Where udev keeps what it knows of devices; None: below the root."""
+    disk_path: str = "/"
+    """The mount point whose space ``/system`` tells, as the host calls it."""
 
 
 def environment_name(flag: str) -> str:
@@ -73,6 +75,13 @@ def parse_telemetry_path(text: str, reserved: tuple[str, ...]) -> str:
         raise ValueError(f"expected a path such as /metrics, got {text!r}")
     if text in reserved:
         raise ValueError(f"{text!r} is already served; choose another path")
+    return text
+
+
+def parse_disk_path(text: str) -> str:
+    """Raises ValueError if *text* is not an absolute path."""
+    if not text.startswith("/"):
+        raise ValueError(f"expected a path such as /srv, got {text!r}")
     return text
 
 

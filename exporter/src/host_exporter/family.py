@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+Kind: TypeAlias = Literal["counter", "gauge", "untyped", "histogram", "summary"]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
@@ -14,9 +16,23 @@ class Family:
     """
 
     name: str
-    kind: Literal["counter", "gauge", "untyped"]
+    kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    sparse: bool = False
+    """A label whose value is empty is left out, where each series has its own set of labels."""
+    free: bool = False
+    """A series tells its own labels, as ``(suffix, name, value, name, value, …)``; *labels* says nothing.
+
+    The suffix comes after the family's name, as in ``_bucket``. For what others wrote, and for histograms and
+    summaries, whose buckets' bounds and quantiles are written as Go writes such numbers (``1``, ``1e+06``).
+    All series of one label set follow each other, a histogram's buckets by their bounds.
+    """
+    created_of: Family | None = None
+    """These are the creation times of that family's series: in OpenMetrics a part of it, in text a gauge.
+
+    Both are *free*. A series' creation time follows the series, without a suffix in its labels.
+    """
 
 
 Value: TypeAlias = tuple[Family, tuple[str, ...], float]

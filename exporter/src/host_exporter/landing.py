@@ -58,6 +58,7 @@ def landing_page(version: str, telemetry_path: str, collectors: Sequence[str]) -
 <dt><a href="/-/healthy">/-/healthy</a></dt><dd>the process answers</dd>
 <dt><a href="/-/ready">/-/ready</a></dt><dd>it can be scraped</dd>
 <dt><a href="/health">/health</a></dt><dd>the same as JSON</dd>
+<dt><a href="/system">/system</a></dt><dd>this host as one JSON document</dd>
 </dl>
 </section>
 <section>

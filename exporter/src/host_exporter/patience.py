@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from host_exporter.paths import HostPaths
@@ -80,15 +81,21 @@ class PatientScraper:
     async def _run(self, scrape: Scrape, deadline: float) -> bytes | None:
         """The exposition, or ``None`` if a collector was given up and the rest is still to be run."""
         loop = asyncio.get_running_loop()
-        future = asyncio.wrap_future(self._worker.submit(partial(scrape.run, self._session)))
+        awake = asyncio.Event()
+        outcome: list[bytes | BaseException | None] = []
+        self._worker.post(partial(_run_in_thread, scrape, self._session, outcome, loop, awake))
         while True:
             # Nothing that runs longer than this is unnoticed.
             limit = max(SHORTEST_LIMIT_SECONDS, (deadline - loop.time()) * COLLECTOR_SHARE)
-            await asyncio.wait((future,), timeout=limit)
-            if future.done():
-                return future.result()
-            current = scrape.current()
-            if current is None:
+            timer = loop.call_later(limit, awake.set)
+            await awake.wait()
+            timer.cancel()
+            if outcome:
+                if isinstance(outcome[0], BaseException):
+                    raise outcome[0]
+                return outcome[0]
+            awake.clear()
+            if (current := scrape.current()) is None:
                 continue
             name, since = current
             ran = self._scraper.timer() - since
@@ -97,3 +104,19 @@ class PatientScraper:
                 self._worker = Worker("scrape")
                 self._session = Session(self._open_paths())
                 return None
+
+
+def _run_in_thread(
+    scrape: Scrape,
+    session: Session,
+    outcome: list[bytes | BaseException | None],
+    loop: asyncio.AbstractEventLoop,
+    awake: asyncio.Event,
+) -> None:
+    """Run *scrape*, put what comes of it into *outcome*, and wake who waits, if the loop still runs."""
+    try:
+        outcome.append(scrape.run(session))
+    except BaseException as error:  # noqa: BLE001 - raised again where the scrape is awaited
+        outcome.append(error)
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(awake.set)

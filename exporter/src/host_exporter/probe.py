@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import TypeAlias
 
@@ -41,9 +41,12 @@ class MountProbe:
         self._lock = threading.Lock()
         self._hanging: set[str] = set()
 
-    def ask(self, paths: Sequence[str]) -> list[Space]:
-        """The space of each of *paths*, or why there is none, in their order."""
-        answers: dict[str, Space] = {}
+    def ask(self, paths: Sequence[str], local: Collection[str] = ()) -> list[Space]:
+        """The space of each of *paths*, or why there is none, in their order.
+
+        Those that are *local* cannot hang, and are asked right here: another thread costs more than the question.
+        """
+        answers = {path: _asked(self._statvfs, path) for path in local}
         deadline = time.monotonic() + SCRAPE_LIMIT_SECONDS
         while (waiting := self._askable(paths, answers)) and time.monotonic() < deadline:
             answers |= self._ask_in_one_go(waiting)
@@ -87,10 +90,7 @@ class _Batch:
 
     def run(self) -> None:
         for path in self._paths:
-            try:
-                answer: Space = self._statvfs(path)
-            except OSError as error:
-                answer = error
+            answer = _asked(self._statvfs, path)
             with self._lock:
                 if self._abandoned:
                     self._hanging.discard(path)
@@ -105,6 +105,13 @@ class _Batch:
             self._abandoned = True
             self._hanging.add(self._paths[len(self.answers)])
             return True
+
+
+def _asked(statvfs: StatVfs, path: str) -> Space:
+    try:
+        return statvfs(path)
+    except OSError as error:
+        return error
 
 
 def _done_within(future: Future[None], seconds: float) -> bool:

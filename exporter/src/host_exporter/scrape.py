@@ -136,7 +136,7 @@ class Scrape:
             if not self._ended(turn, name, block):
                 session.close()
                 return None
-        self._blocks.append(renderer.render([*self._durations, *self._successes]))
+        self._blocks.append(renderer.render([*self._durations, *self._successes], "scrape"))
         self._blocks.append(self._try("own process", renderer, self._scraper.own) or "")
         self._blocks.append(renderer.end())
         # Bytes that are not UTF-8, in a mount's name, become question marks.
@@ -189,7 +189,7 @@ class Scrape:
     def _try(self, name: str, renderer: Renderer, collect: Callable[[], Iterable[Value]]) -> str | None:
         """The lines of one source, or ``None`` if it failed: a half of them would look complete."""
         try:
-            block = renderer.render(collect())
+            block = renderer.render(collect(), name)
         except NoDataError as error:
             self._scraper.note_failure(name, f"no data: {error}", expected=True)
             return None

@@ -34,21 +34,28 @@ class OwnProcess:
     def __init__(self, version: str, procfs: Path = Path("/proc")) -> None:
         self._version = version
         self._procfs = procfs
+        self._statm = os.open(procfs / "self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._page_bytes = resource.getpagesize()
         self._start_time_seconds = self._read_start_time()
 
     def collect(self) -> Iterator[Value]:
         """One value of each of ``FAMILIES``."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        size, resident, *_ = (self._procfs / "self/statm").read_text().split()
+        size, resident, *_ = os.pread(self._statm, 256, 0).split()
         yield BUILD_INFO, (self._version,), 1
         yield CPU_SECONDS, (), usage.ru_utime + usage.ru_stime
-        # Listing the folder opens it, which is one more than there are otherwise.
-        yield OPEN_FDS, (), sum(1 for _ in (self._procfs / "self/fd").iterdir()) - 1
+        yield OPEN_FDS, (), self._count_open_files()
         yield MAX_FDS, (), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         yield VIRTUAL_MEMORY, (), int(size) * self._page_bytes
         yield RESIDENT_MEMORY, (), int(resident) * self._page_bytes
         yield START_TIME, (), self._start_time_seconds
+
+    def _count_open_files(self) -> int:
+        folder = self._procfs / "self/fd"
+        if told := folder.stat().st_size:  # from Linux 6.2 on
+            return told
+        # Listing the folder opens it, which is one more than there are otherwise.
+        return sum(1 for _ in folder.iterdir()) - 1
 
     def _read_start_time(self) -> float:
         after_command = (self._procfs / "self/stat").read_text().rpartition(")")[2].split()

@@ -12,15 +12,17 @@ from host_exporter.landing import landing_page
 from host_exporter.negotiation import accepts_gzip, choose_format
 from host_exporter.patience import DEFAULT_TIMEOUT_SECONDS, PatientScraper, TooBusyError
 from host_exporter.scrape import select
+from host_exporter.system.source import SystemSource
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-RESERVED_PATHS = ("/-/healthy", "/-/ready", "/health")
+RESERVED_PATHS = ("/-/healthy", "/-/ready", "/health", "/system")
 """What the metrics cannot be served at. At ``/`` they can: then there is no landing page."""
 
+SYSTEM_PATH = "/system"
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 """Answered without a password, since what probes them (an orchestrator, a load balancer) seldom has one."""
 
@@ -66,12 +68,14 @@ class Web:
     def __init__(
         self,
         scraper: PatientScraper,
+        system: SystemSource,
         version: str,
         telemetry_path: str = "/metrics",
         access: Access | None = None,
     ) -> None:
         self._access = access
         self._scraper = scraper
+        self._system = system
         self._telemetry_path = telemetry_path
         page = landing_page(version, telemetry_path, scraper.enabled).encode()
         self._fixed = {
@@ -119,7 +123,7 @@ class Web:
 
     async def _answer(self, scope: Message) -> Answer:
         path = scope["path"]
-        if path != self._telemetry_path and path not in self._fixed:
+        if path not in (self._telemetry_path, SYSTEM_PATH) and path not in self._fixed:
             return Answer(
                 404, PLAIN, f"There is nothing here. Metrics are at {self._telemetry_path}\n".encode()
             )
@@ -127,7 +131,15 @@ class Web:
             return Answer(405, PLAIN, b"Only GET and HEAD are allowed here.\n", ((b"allow", b"GET, HEAD"),))
         if path == self._telemetry_path:
             return await self._metrics(scope)
+        if path == SYSTEM_PATH:
+            return await self._system_document()
         return self._fixed[path]
+
+    async def _system_document(self) -> Answer:
+        try:
+            return Answer(200, b"application/json", await self._system.json())
+        except TimeoutError:
+            return Answer(503, PLAIN, b"The host did not answer in time; a mount may hang.\n")
 
     async def _metrics(self, scope: Message) -> Answer:
         """``collect[]`` and ``exclude[]`` narrow the scrape, as node_exporter's do."""

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from typing import NamedTuple
 
-from host_exporter.collector import Collector, unset
+from host_exporter.collector import Collect, Collector, NameFilter, Setting, Settings
+from host_exporter.collectors._filters import name_filter
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
-from host_exporter.procfs.diskstats import Disk, parse_diskstats
+from host_exporter.procfs.diskstats import parse_diskstats
 from host_exporter.procfs.udev import parse_udev
 
 EXCLUDED_DEVICES = re.compile(r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$")
 """node_exporter's default: partitions, floppies and what is in memory or behind a file."""
+
+DEFAULT_FILTER = NameFilter(exclude=EXCLUDED_DEVICES)
+
+SETTINGS = (
+    Setting(
+        "device-exclude",
+        EXCLUDED_DEVICES.pattern,
+        "Devices to leave out; not together with device-include.",
+    ),
+    Setting("device-include", "", "Devices to show; not together with device-exclude."),
+    Setting("ignored-devices", "", "The older name of device-exclude."),
+)
+
+FEWEST_COUNTS = 11
+"""Before Linux 2.6.25 the lines of partitions had 4 counts, of other things."""
 
 SECTOR_BYTES = 512
 """The kernel counts sectors of this size, whatever the device's own."""
@@ -78,33 +95,109 @@ INFO = Family(
     "Info of /sys/block/<block_device>.",
     ("device", "major", "minor", "path", "model", "wwn", "revision", "serial", "rotational"),
 )
-FAMILIES = (INFO, *(column.family for column in COLUMNS))
+FILESYSTEM_INFO = Family(
+    "node_disk_filesystem_info",
+    "gauge",
+    "Info about disk filesystem.",
+    ("device", "type", "usage", "uuid", "version"),
+)
+DEVICE_MAPPER_INFO = Family(
+    "node_disk_device_mapper_info",
+    "gauge",
+    "Info about disk device mapper.",
+    ("device", "name", "uuid", "vg_name", "lv_name", "lv_layer"),
+)
+ATA = {
+    "ID_ATA_WRITE_CACHE": Family(
+        "node_disk_ata_write_cache", "gauge", "ATA disk has a write cache.", ("device",)
+    ),
+    "ID_ATA_WRITE_CACHE_ENABLED": Family(
+        "node_disk_ata_write_cache_enabled", "gauge", "ATA disk has its write cache enabled.", ("device",)
+    ),
+    "ID_ATA_ROTATION_RATE_RPM": Family(
+        "node_disk_ata_rotation_rate_rpm",
+        "gauge",
+        "ATA disk rotation rate in RPMs (0 for SSDs).",
+        ("device",),
+    ),
+}
+"""By udev's name for it."""
+
+FAMILIES = (INFO, *(column.family for column in COLUMNS), FILESYSTEM_INFO, DEVICE_MAPPER_INFO, *ATA.values())
 
 
-def collect(paths: HostPaths) -> Iterator[Value]:
-    """Counters of each whole disk, and one series whose labels say which disk it is."""
-    for disk in parse_diskstats(paths.read("diskstats")):
-        if EXCLUDED_DEVICES.match(disk.name):
+def make(settings: Settings) -> Collect:
+    """Shows the devices that the settings let through."""
+    return partial(
+        collect,
+        shown=name_filter(settings, "diskstats", "device", "ignored-devices", EXCLUDED_DEVICES.pattern),
+    )
+
+
+def collect(paths: HostPaths, shown: NameFilter = DEFAULT_FILTER) -> Iterator[Value]:
+    """Counters of each device that is *shown*, and series whose labels say what udev knows of it."""
+    for disk in parse_diskstats(paths.read("diskstats"), shown.shows):
+        if len(disk.counts) < FEWEST_COUNTS:
             continue
-        labels = (disk.name,)
-        yield INFO, _identity(paths, disk), 1
+        device = disk.name
+        try:
+            known = _known(paths.read_udev(f"{disk.major}:{disk.minor}"))
+        except OSError:
+            known = NOTHING_KNOWN  # no udev, as in a container, or not for us
+        yield INFO, (device, disk.major, disk.minor, *known.names, _rotational(paths, device)), 1
+        labels = (device,)
         for (family, multiplier, divisor), count in zip(COLUMNS, disk.counts, strict=False):
             yield family, labels, count * multiplier if divisor == 1 else count / divisor
+        for family, facts, number in known.series:
+            yield family, (device, *facts), number
 
 
-def _identity(paths: HostPaths, disk: Disk) -> tuple[str, ...]:
-    """The labels of ``node_disk_info``; what neither udev nor sysfs knows is empty."""
+def _rotational(paths: HostPaths, device: str) -> str:
     try:
-        known = parse_udev(paths.read_replaced(f"run/udev/data/b{disk.major}:{disk.minor}"))
-    except (FileNotFoundError, PermissionError):
-        known = {}  # no udev, as in a container
-    try:
-        rotational = paths.read_sys(f"block/{disk.name}/queue/rotational").strip()
-    except FileNotFoundError:
-        rotational = "0"  # what node_exporter shows then
-    serial = known.get("SCSI_IDENT_SERIAL") or known.get("ID_SERIAL_SHORT", "")
-    names = (known.get(key, "") for key in ("ID_PATH", "ID_MODEL", "ID_WWN", "ID_REVISION"))
-    return (disk.name, disk.major, disk.minor, *names, serial, rotational)
+        return paths.read_sys(f"block/{device}/queue/rotational").strip()
+    except OSError:
+        return "0"  # what node_exporter shows then
 
 
-COLLECTOR = Collector(FAMILIES, unset(collect))
+class _Known(NamedTuple):
+    """What udev knows of one device: labels of ``node_disk_info``, and the other series without the device."""
+
+    names: tuple[str, ...]
+    series: tuple[Value, ...]
+
+
+@lru_cache(maxsize=256)
+def _known(text: str) -> _Known:
+    """Kept for so many devices while udev's text of them stays the same, which is until they are changed."""
+    known = parse_udev(text)
+    path, model, wwn, revision = (
+        known.get(key, "") for key in ("ID_PATH", "ID_MODEL", "ID_WWN", "ID_REVISION")
+    )
+    serial = (
+        known.get("SCSI_IDENT_SERIAL")  # what is printed on the disk
+        or known.get("ID_SERIAL_SHORT")
+        or known.get("ID_SERIAL", "")  # of a virtual disk
+    )
+    return _Known((path, model, wwn, revision, serial), tuple(_series(known)))
+
+
+def _series(known: Mapping[str, str]) -> Iterator[Value]:
+    """What is on the disk, and how an ATA disk is set; a number that is none is left out."""
+    if fstype := known.get("ID_FS_TYPE"):
+        facts = (known.get(f"ID_FS_{key}", "") for key in ("USAGE", "UUID", "VERSION"))
+        yield FILESYSTEM_INFO, (fstype, *facts), 1
+    if name := known.get("DM_NAME"):
+        facts = (known.get(f"DM_{key}", "") for key in ("UUID", "VG_NAME", "LV_NAME", "LV_LAYER"))
+        yield DEVICE_MAPPER_INFO, (name, *facts), 1
+    if known.get("ID_ATA"):
+        for key, family in ATA.items():
+            try:
+                yield family, (), float(known[key])
+            except (KeyError, ValueError):
+                continue
+
+
+NOTHING_KNOWN = _known("")
+
+
+COLLECTOR = Collector(FAMILIES, make, SETTINGS)

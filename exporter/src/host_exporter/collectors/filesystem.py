@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import NamedTuple
 
-from host_exporter.collector import Collector, unset
+from host_exporter.collector import Collect, Collector, NameFilter, Setting, Settings
+from host_exporter.collectors._filters import name_filter
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
-from host_exporter.procfs.mountinfo import Mount, parse_mountinfo
+from host_exporter.probe import CALL_LIMIT_SECONDS, MountProbe
+from host_exporter.procfs.mountinfo import Mount, host_name, parse_mountinfo
 
 EXCLUDED_MOUNTPOINTS = re.compile(
     r"^/(dev|proc|run|sys|mnt|media|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)"
@@ -19,7 +21,40 @@ EXCLUDED_FSTYPES = re.compile(
     r"^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs"
     r"|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$"
 )
-"""Both are node_exporter's defaults."""
+"""Both are node_exporter's defaults, the mount points' as Debian ships it."""
+
+SHOWN_MOUNTPOINTS = NameFilter(exclude=EXCLUDED_MOUNTPOINTS)
+SHOWN_FSTYPES = NameFilter(exclude=EXCLUDED_FSTYPES)
+
+DEFAULT_TIMEOUT = f"{CALL_LIMIT_SECONDS}s"
+"""node_exporter's 5 s is as long as a scrape often may take at all."""
+
+SETTINGS = (
+    Setting(
+        "mount-points-exclude",
+        EXCLUDED_MOUNTPOINTS.pattern,
+        "Mount points to leave out; not together with mount-points-include.",
+    ),
+    Setting("mount-points-include", "", "Mount points to show; not together with mount-points-exclude."),
+    Setting("ignored-mount-points", "", "The older name of mount-points-exclude."),
+    Setting(
+        "fs-types-exclude",
+        EXCLUDED_FSTYPES.pattern,
+        "File system types to leave out; not together with fs-types-include.",
+    ),
+    Setting("fs-types-include", "", "File system types to show; not together with fs-types-exclude."),
+    Setting("ignored-fs-types", "", "The older name of fs-types-exclude."),
+    Setting(
+        "mount-timeout",
+        DEFAULT_TIMEOUT,
+        "How long a mount may take to answer before it counts as hanging and is left alone until it does.",
+        metavar="DURATION",
+    ),
+)
+
+
+LOCAL_FSTYPES = frozenset({"btrfs", "ext2", "ext3", "ext4", "f2fs", "ramfs", "tmpfs", "vfat", "xfs"})
+"""They answer from memory. Others may wait for a machine elsewhere, or for a program, and get a thread."""
 
 
 def _gauge(name: str, help_text: str) -> Family:
@@ -49,13 +84,32 @@ MOUNT_INFO = Family(
 FAMILIES = (DEVICE_ERROR, READONLY, SIZE, FREE, AVAIL, FILES, FILES_FREE, PURGEABLE, MOUNT_INFO)
 
 
-def collect(paths: HostPaths) -> Iterator[Value]:
+def make(settings: Settings) -> Collect:
+    """Shows the mounts that the settings let through. They have a thread of their own where a timeout was told."""
+    limit = settings.seconds("mount-timeout")
+    return partial(
+        collect,
+        mountpoints=name_filter(
+            settings, "filesystem", "mount-points", "ignored-mount-points", EXCLUDED_MOUNTPOINTS.pattern
+        ),
+        fstypes=name_filter(settings, "filesystem", "fs-types", "ignored-fs-types", EXCLUDED_FSTYPES.pattern),
+        probe=None if limit == CALL_LIMIT_SECONDS else MountProbe(call_limit_seconds=limit),
+    )
+
+
+def collect(
+    paths: HostPaths,
+    mountpoints: NameFilter = SHOWN_MOUNTPOINTS,
+    fstypes: NameFilter = SHOWN_FSTYPES,
+    probe: MountProbe | None = None,
+) -> Iterator[Value]:
     """Bytes and inodes of each mount. Of a mount that fails, only ``device_error`` and ``readonly``.
 
     ``device_error`` is a label as well: the error's text, empty where there was none.
     """
-    mounts = _shown_mounts(paths.read_mountinfo(), paths.rootfs)
-    for mount, space in zip(mounts, paths.spaces([mount.mountpoint for mount in mounts]), strict=True):
+    mounts, places, local = _shown_mounts(paths.read_mountinfo(), paths.rootfs, mountpoints, fstypes)
+    spaces = (probe or paths.probe).ask(places, local)
+    for (mount, numbers), space in zip(mounts, spaces, strict=True):
         if isinstance(space, OSError):
             labels = (mount.device, mount.mountpoint, mount.fstype, (space.strerror or str(space)).lower())
             yield DEVICE_ERROR, labels, 1
@@ -63,35 +117,47 @@ def collect(paths: HostPaths) -> Iterator[Value]:
             continue
         labels = (mount.device, mount.mountpoint, mount.fstype, "")
         yield DEVICE_ERROR, labels, 0
-        yield READONLY, labels, int(bool(space.f_flag & os.ST_RDONLY))
+        yield READONLY, labels, int(mount.read_only)
         yield SIZE, labels, space.f_blocks * space.f_frsize
         yield FREE, labels, space.f_bfree * space.f_frsize
         yield AVAIL, labels, space.f_bavail * space.f_frsize
         yield FILES, labels, space.f_files
         yield FILES_FREE, labels, space.f_ffree
         yield PURGEABLE, labels, 0
-        yield MOUNT_INFO, (mount.device, mount.major, mount.minor, mount.mountpoint), 1
+        for major, minor in numbers:
+            yield MOUNT_INFO, (mount.device, major, minor, mount.mountpoint), 1
+
+
+class _Shown(NamedTuple):
+    """Mounts under the names that the host has for them, and where they are found from here.
+
+    With each the major and minor numbers of all that are mounted there under its name: one covers the other.
+    """
+
+    mounts: tuple[tuple[Mount, tuple[tuple[str, str], ...]], ...]
+    places: tuple[str, ...]
+    local: frozenset[str]
 
 
 @lru_cache(maxsize=1)
-def _shown_mounts(mountinfo: str, rootfs: str) -> tuple[Mount, ...]:
-    """The mounts that are not excluded, each once, under the names that the host has for them.
+def _shown_mounts(mountinfo: str, rootfs: str, mountpoints: NameFilter, fstypes: NameFilter) -> _Shown:
+    """The mounts that are not excluded, each once.
 
     Kept while the kernel's text stays the same: a container host has hundreds of lines, which rarely change.
     """
-    shown: dict[tuple[str, str, str], Mount] = {}
+    shown: dict[tuple[str, str, str], tuple[Mount, dict[tuple[str, str], None]]] = {}
     for mount in parse_mountinfo(mountinfo):
-        mountpoint = _host_name(mount.mountpoint, rootfs)
-        if not (EXCLUDED_FSTYPES.match(mount.fstype) or EXCLUDED_MOUNTPOINTS.match(mountpoint)):
+        mountpoint = host_name(mount.mountpoint, rootfs)
+        if fstypes.shows(mount.fstype) and mountpoints.shows(mountpoint):
             renamed = mount._replace(mountpoint=mountpoint)
-            shown.setdefault((mount.device, mountpoint, mount.fstype), renamed)
-    return tuple(shown.values())
+            _, numbers = shown.setdefault((mount.device, mountpoint, mount.fstype), (renamed, {}))
+            numbers[mount.major, mount.minor] = None
+    mounts = tuple((mount, tuple(numbers)) for mount, numbers in shown.values())
+    kinds = [(f"{rootfs}{mount.mountpoint}", mount.fstype) for mount, _ in mounts]
+    local = {place for place, fstype in kinds if fstype in LOCAL_FSTYPES}
+    # Where one covers another, both are asked by the same name.
+    local -= {place for place, fstype in kinds if fstype not in LOCAL_FSTYPES}
+    return _Shown(mounts, tuple(place for place, _ in kinds), frozenset(local))
 
 
-def _host_name(mountpoint: str, rootfs: str) -> str:
-    """As the host calls it, where this process has the host's root mounted below *rootfs*."""
-    inside = mountpoint == rootfs or mountpoint.startswith(f"{rootfs}/")
-    return (mountpoint[len(rootfs) :] or "/") if inside else mountpoint
-
-
-COLLECTOR = Collector(FAMILIES, unset(collect))
+COLLECTOR = Collector(FAMILIES, make, SETTINGS)

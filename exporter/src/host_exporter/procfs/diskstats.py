@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 IDENTITY_COLUMNS = 3
@@ -17,13 +18,18 @@ class Disk(NamedTuple):
     counts: list[int]
 
 
-def parse_diskstats(text: str) -> list[Disk]:
-    """Raises ValueError if a line has no name or a count is not a number."""
+def parse_diskstats(text: str, shows: Callable[[str], bool] | None = None) -> list[Disk]:
+    """The devices whose name *shows* lets through. Raises ValueError if a line has no name or a count is no number."""
     disks = []
     for line in text.splitlines():
-        fields = line.split()
+        fields = line.split(None, IDENTITY_COLUMNS)
         if len(fields) <= IDENTITY_COLUMNS:
-            raise ValueError(f"expected counts after the device's name, got {line!r}")
-        major, minor, name = fields[:IDENTITY_COLUMNS]
-        disks.append(Disk(name, major, minor, [int(field) for field in fields[IDENTITY_COLUMNS:]]))
+            raise ValueError(f"diskstats: expected counts after the device's name, got {line!r}")
+        major, minor, name, rest = fields
+        if shows is None or shows(name):
+            try:
+                counts = [int(count) for count in rest.split()]
+            except ValueError:
+                raise ValueError(f"diskstats: expected numbers, got {line!r}") from None
+            disks.append(Disk(name, major, minor, counts))
     return disks

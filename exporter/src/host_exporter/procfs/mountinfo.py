@@ -24,6 +24,12 @@ def parse_mountinfo(text: str) -> list[Mount]:
     return [_parse_line(line) for line in text.splitlines()]
 
 
+def host_name(mountpoint: str, rootfs: str) -> str:
+    """What the host calls *mountpoint*, where this process has the host's root mounted at *rootfs*."""
+    inside = mountpoint == rootfs or mountpoint.startswith(f"{rootfs}/")
+    return (mountpoint[len(rootfs) :] or "/") if inside else mountpoint
+
+
 def _parse_line(line: str) -> Mount:
     # Between the options and the dash stand any number of optional fields.
     before, dash, after = line.partition(" - ")

@@ -1,0 +1,37 @@
+"""One attribute of a device, a small file below sysfs, as the device collectors read it."""
+
+from __future__ import annotations
+
+import errno
+
+from host_exporter.paths import HostPaths
+
+UNANSWERED = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP})
+"""How the kernel says that a device has no such attribute, or has none at the moment."""
+
+NO_COUNTER = "N/A (no PMA)"
+"""What some InfiniBand drivers write in a counter's place."""
+
+
+def read_attribute(paths: HostPaths, name: str) -> str | None:
+    """The attribute's text without blanks around it; ``None`` if the device does not have or not tell it.
+
+    Raises OSError for any other failure.
+    """
+    try:
+        return paths.read_sys(name).strip()
+    except OSError as error:
+        if error.errno in UNANSWERED:
+            return None
+        raise
+
+
+def read_count(paths: HostPaths, name: str) -> int | None:
+    """The attribute's number, decimal or with ``0x``; ``None`` as for its text. Raises ValueError if it is none."""
+    text = read_attribute(paths, name)
+    if text is None or NO_COUNTER in text:
+        return None
+    try:
+        return int(text, 0)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a number, got {text!r}") from error
