@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from host_exporter.family import Value
 from host_exporter.paths import HostPaths
 from host_exporter.probe import MountProbe
+from host_exporter.render import TEXT, Renderer
 
 collect_ignore = ["hosts"]  # links in these trees lead round in circles, as in a real sysfs
 
@@ -60,3 +62,29 @@ def plain(open_host: Callable[..., HostPaths]) -> HostPaths:
 def odd(open_host: Callable[..., HostPaths]) -> HostPaths:
     """An old kernel in a container: columns and files are missing, and some are unknown."""
     return open_host("odd")
+
+
+@pytest.fixture
+def host(tmp_path: Path, open_host: Callable[..., HostPaths]) -> Callable[[Mapping[str, str]], HostPaths]:
+    """Opens a host that has just these files, named as ``proc/stat`` or ``sys/class/net/lo/mtu``."""
+
+    def open_files(files: Mapping[str, str]) -> HostPaths:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        return open_host(tmp_path, rootfs=str(tmp_path))
+
+    return open_files
+
+
+@pytest.fixture
+def series() -> Callable[[Iterable[Value]], list[str]]:
+    """The lines of an exposition, sorted, without help and type; fails on a series that occurs twice."""
+
+    def render(values: Iterable[Value]) -> list[str]:
+        lines = [line for line in Renderer(TEXT).render(values).splitlines() if not line.startswith("#")]
+        names = [line.rpartition(" ")[0] for line in lines]
+        assert len(names) == len(set(names))
+        return sorted(lines)
+
+    return render

@@ -83,9 +83,7 @@ def test_a_collector_says_in_one_sentence_what_it_shows(name: str) -> None:
 
 def test_no_two_flags_are_the_same_environment_variable() -> None:
     flags = [f"collector.{name}" for name in COLLECTORS] + [
-        f"collector.{name}.{setting.name}"
-        for name, collector in COLLECTORS.items()
-        for setting in collector.settings
+        setting.flag(name) for name, collector in COLLECTORS.items() for setting in collector.settings
     ]
 
     assert [variable for variable, count in Counter(map(environment_name, flags)).items() if count > 1] == []

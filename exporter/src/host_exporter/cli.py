@@ -13,10 +13,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from host_exporter import app, logs
+from host_exporter import app, logs, scrape, selfmetrics
 from host_exporter.collector import Collector, SettingError
 from host_exporter.collector_flags import argument_of, collector_flags, flag, switches, told
-from host_exporter.collectors import COLLECTORS
+from host_exporter.collectors import COLLECTORS, textfile
 from host_exporter.config import (
     DEFAULT_LISTEN_ADDRESS,
     Config,
@@ -191,7 +191,7 @@ def _serve(collectors: Mapping[str, Collector], settings: Mapping[str, Any]) -> 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The program. Each way to fail is one line on stderr and a status: 2 wrong flag, 3 cannot start."""
     try:
-        collectors = dict(sorted({**COLLECTORS, **load_plugins()}.items()))
+        collectors = _all_collectors()
         told_by_aliases = aliases.translate(os.environ)
         status = make_cli(collectors).main(
             _with_command(sys.argv[1:] if arguments is None else arguments),
@@ -209,6 +209,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (PluginError, app.StartFailureError) as error:
         _exit(str(error), START_FAILURE)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _all_collectors() -> dict[str, Collector]:
+    """Ours and the plugins', by name; textfiles take no metric of theirs. Raises PluginError."""
+    collectors = dict(sorted({**COLLECTORS, **load_plugins()}.items()))
+    taken = [family for collector in collectors.values() for family in collector.families]
+    collectors["textfile"] = textfile.collector(lambda: [*scrape.FAMILIES, *selfmetrics.FAMILIES, *taken])
+    return collectors
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:

@@ -33,6 +33,12 @@ class Setting(NamedTuple):
     help: str
     metavar: str = "REGEXP"
     repeatable: bool = False
+    prefix: str = ""
+    """The collector's name in the flag, where node_exporter spells it otherwise there."""
+
+    def flag(self, collector: str) -> str:
+        """The flag's name without dashes, for the *collector* that has this setting."""
+        return f"collector.{self.prefix or collector}.{self.name}"
 
 
 class NameFilter(NamedTuple):
@@ -57,9 +63,10 @@ class Settings:
     def __init__(
         self, collector: str, settings: Iterable[Setting], told: Mapping[str, str | bool] | None = None
     ) -> None:
-        self._collector = collector
+        known = {setting.name: setting for setting in settings}
+        self._flags = {name: f"--{setting.flag(collector)}" for name, setting in known.items()}
         self._told = dict(told or {})
-        self._values = {setting.name: setting.default for setting in settings} | self._told
+        self._values = {name: setting.default for name, setting in known.items()} | self._told
 
     def text(self, name: str) -> str:
         """The text of setting *name*."""
@@ -93,20 +100,24 @@ class Settings:
             raise SettingError(f"{self._flag(name)}: expected a duration above 0, got {text!r}")
         return seconds
 
-    def name_filter(self, what: str) -> NameFilter:
+    def name_filter(self, what: str, older: str | None = None) -> NameFilter:
         """The patterns ``WHAT-include`` and ``WHAT-exclude``, of which only one may be told.
 
-        Who names what is shown is not hindered by what is hidden by default.
+        The setting *older* is what ``WHAT-exclude`` was called before. Who names what is shown is not hindered by
+        what is hidden by default. Raises SettingError.
         """
         include, exclude = f"{what}-include", f"{what}-exclude"
+        if self._told.get(exclude):
+            for other in (include, older):
+                if other is not None and self._told.get(other):
+                    raise SettingError(f"{self._flag(exclude)} and {self._flag(other)} exclude each other")
         if self._told.get(include):
-            if self._told.get(exclude):
-                raise SettingError(f"{self._flag(exclude)} and {self._flag(include)} exclude each other")
             return NameFilter(include=self.pattern(include))
-        return NameFilter(self.pattern(include), self.pattern(exclude))
+        hidden = older if older is not None and self._told.get(older) else exclude
+        return NameFilter(self.pattern(include), self.pattern(hidden))
 
     def _flag(self, name: str) -> str:
-        return f"--collector.{self._collector}.{name}"
+        return self._flags[name]
 
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

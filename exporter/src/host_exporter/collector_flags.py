@@ -66,7 +66,7 @@ def told(
     found: dict[str, dict[str, str | bool]] = {}
     for name, collector in collectors.items():
         for setting in collector.settings:
-            value = _value(f"collector.{name}.{setting.name}", setting, arguments)
+            value = _value(setting.flag(name), setting, arguments)
             if value is not None:
                 found.setdefault(name, {})[setting.name] = value
     return found
@@ -92,7 +92,7 @@ def _switch(name: str) -> str:
 
 
 def _setting_flag(collector: str, setting: Setting) -> Callable[[Command], Command]:
-    name = f"collector.{collector}.{setting.name}"
+    name = setting.flag(collector)
     if isinstance(setting.default, bool):
         default = "on" if setting.default else "off"
         return flag(

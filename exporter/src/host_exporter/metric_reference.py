@@ -58,7 +58,7 @@ def _section(name: str, collector: Collector) -> Iterator[str]:
         yield ""
     if collector.settings:
         yield "| Flag | Default | Meaning |\n|---|---|---|"
-        yield from (_setting(flag, setting) for setting in collector.settings)
+        yield from (_setting(name, setting) for setting in collector.settings)
         yield ""
 
 
@@ -74,8 +74,8 @@ def _labels(family: Family) -> str:
     return ", ".join(f"`{label}`" for label in family.labels)
 
 
-def _setting(collector_flag: str, setting: Setting) -> str:
-    flag = f"{collector_flag}.{setting.name}"
+def _setting(collector: str, setting: Setting) -> str:
+    flag = setting.flag(collector)
     variable = f"<br>`{environment_name(flag)}`"
     if isinstance(setting.default, bool):
         return f"| `--[no-]{flag}`{variable} | {_on_off(setting.default)} | {_cell(setting.help)} |"

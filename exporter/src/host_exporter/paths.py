@@ -148,6 +148,11 @@ class HostPaths:
             raise
 
     @property
+    def sysfs(self) -> str:
+        """Where the host's sysfs is mounted, without a slash at the end."""
+        return self._sysfs
+
+    @property
     def rootfs(self) -> str:
         """Where the host's root is mounted, without a slash at the end: empty for ``/``."""
         return self._rootfs

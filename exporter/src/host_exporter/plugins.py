@@ -117,7 +117,11 @@ def _names_of(family: Family) -> tuple[str, str]:
 
 def _flags_of(name: str, collector: Collector) -> list[str]:
     """Its flags as environment variables spell them, where points and dashes are all one."""
-    return [name, *(f"{name}_{setting.name}".replace("-", "_") for setting in collector.settings)]
+    return [name, *(_environment_part(setting.flag(name)) for setting in collector.settings)]
+
+
+def _environment_part(flag: str) -> str:
+    return flag.removeprefix("collector.").replace(".", "_").replace("-", "_")
 
 
 def _load(plugin: Plugin) -> object:

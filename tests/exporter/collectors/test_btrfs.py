@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from host_exporter.collectors import btrfs
-from host_exporter.collectors._btrfs_devices import Device, Filesystem, ask_btrfs
+from host_exporter.kernel.btrfs_devices import Device, Filesystem, ask_btrfs
 from host_exporter.paths import HostPaths
 from tests.exporter.collectors.storage import below, exposed, plant
 

@@ -70,7 +70,7 @@ def test_the_devices_shown_can_be_told(
         ({"device-include": "a", "device-exclude": "b"}, "device-exclude and .*device-include exclude each"),
         (
             {"ignored-devices": "a", "device-exclude": "b"},
-            "ignored-devices and .*device-exclude exclude each",
+            "device-exclude and .*ignored-devices exclude each",
         ),
         ({"device-include": "("}, "device-include: not a regular expression"),
         ({"ignored-devices": "("}, "ignored-devices: not a regular expression"),

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 import pytest
 
 from host_exporter.collector import NameFilter, SettingError
-from host_exporter.collectors import addresses, netdev
-from host_exporter.collectors.addresses import Address
+from host_exporter.collectors import netdev
 from host_exporter.family import Value
+from host_exporter.kernel import addresses
+from host_exporter.kernel.addresses import Address
 from host_exporter.paths import HostPaths
 
 Host = Callable[[Mapping[str, str]], HostPaths]

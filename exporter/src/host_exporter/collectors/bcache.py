@@ -8,10 +8,10 @@ from functools import partial
 from typing import Literal
 
 from host_exporter.collector import Collect, Collector, Setting, Settings
-from host_exporter.collectors._sysfs import names_or_none
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.bcache import parse_fields, parse_size
+from host_exporter.sysfs import names_or_none
 
 FOLDER = "fs/bcache"
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
 from host_exporter.collector import Collect, Collector, NoDataError, Settings
-from host_exporter.collectors._sysfs import names_or_none, number_or_zero, word
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.bcachefs import (
@@ -18,6 +17,7 @@ from host_exporter.procfs.bcachefs import (
     parse_size,
     parse_table,
 )
+from host_exporter.sysfs import names_or_none, number_or_zero, word
 
 FOLDER = "fs/bcachefs"
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from host_exporter.collector import Collector, unset
-from host_exporter.collectors._btrfs_devices import ERROR_TYPES, Device, Filesystem, ask_btrfs
-from host_exporter.collectors._sysfs import names_or_none, number_or_zero, word
 from host_exporter.family import Family, Value
+from host_exporter.kernel.btrfs_devices import ERROR_TYPES, Device, Filesystem, ask_btrfs
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.btrfs import parse_commit_stats
 from host_exporter.procfs.mountinfo import host_name, parse_mountinfo
+from host_exporter.sysfs import names_or_none, number_or_zero, word
 
 FOLDER = "fs/btrfs"
 

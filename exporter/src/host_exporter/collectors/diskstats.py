@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from host_exporter.collector import Collect, Collector, NameFilter, Setting, Settings
-from host_exporter.collectors._filters import name_filter
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.diskstats import parse_diskstats
@@ -130,7 +129,7 @@ def make(settings: Settings) -> Collect:
     """Shows the devices that the settings let through."""
     return partial(
         collect,
-        shown=name_filter(settings, "diskstats", "device", "ignored-devices", EXCLUDED_DEVICES.pattern),
+        shown=settings.name_filter("device", older="ignored-devices"),
     )
 
 

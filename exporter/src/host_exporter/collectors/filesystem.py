@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from host_exporter.collector import Collect, Collector, NameFilter, Setting, Settings
-from host_exporter.collectors._filters import name_filter
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.probe import CALL_LIMIT_SECONDS, MountProbe
@@ -89,10 +88,8 @@ def make(settings: Settings) -> Collect:
     limit = settings.seconds("mount-timeout")
     return partial(
         collect,
-        mountpoints=name_filter(
-            settings, "filesystem", "mount-points", "ignored-mount-points", EXCLUDED_MOUNTPOINTS.pattern
-        ),
-        fstypes=name_filter(settings, "filesystem", "fs-types", "ignored-fs-types", EXCLUDED_FSTYPES.pattern),
+        mountpoints=settings.name_filter("mount-points", older="ignored-mount-points"),
+        fstypes=settings.name_filter("fs-types", older="ignored-fs-types"),
         probe=None if limit == CALL_LIMIT_SECONDS else MountProbe(call_limit_seconds=limit),
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from host_exporter.collector import Collector, NoDataError, unset
-from host_exporter.collectors.attribute import read_attribute, read_count
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
+from host_exporter.sysfs import read_attribute, read_count
 
 CLASS = "class/infiniband"
 

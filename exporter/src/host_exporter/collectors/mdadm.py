@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from host_exporter.collector import Collector, NoDataError, unset
-from host_exporter.collectors._sysfs import names_or_none, number
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.mdstat import parse_mdstat
+from host_exporter.sysfs import names_or_none, number
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> Family:

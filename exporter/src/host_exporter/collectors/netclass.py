@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from host_exporter.collector import Collect, Collector, NoDataError, Setting, Settings
-from host_exporter.collectors.attribute import read_attribute
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
+from host_exporter.sysfs import read_attribute
 
 FLAG_UP = 0x1
 """IFF_UP of netdevice(7): the administrator wants this device up."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from host_exporter.collector import Collect, Collector, NameFilter, Setting, SettingError, Settings
-from host_exporter.collectors import addresses
-from host_exporter.collectors.attribute import read_attribute, read_count
 from host_exporter.family import Family, Value
+from host_exporter.kernel import addresses
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.netdev import parse_netdev
+from host_exporter.sysfs import read_attribute, read_count
 
 _COLUMNS = (
     *(

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from host_exporter.collector import Collector, NoDataError, unset
-from host_exporter.collectors._sysfs import number, word
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
+from host_exporter.sysfs import number, word
 
 CLASS = "class/nvme"
 

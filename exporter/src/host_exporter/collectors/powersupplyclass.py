@@ -79,7 +79,7 @@ INFO = Family(
 )
 FAMILIES = (INFO, *(number.family for number in NUMBERS.values()))
 
-SETTINGS = (Setting("ignored-supplies", "^$", "Power supplies to leave out."),)
+SETTINGS = (Setting("ignored-supplies", "^$", "Power supplies to leave out.", prefix="powersupply"),)
 
 
 def make(settings: Settings) -> partial[Iterator[Value]]:

@@ -61,7 +61,7 @@ def collect_labelled(paths: HostPaths) -> Iterator[Value]:
 def _zones(paths: HostPaths) -> Iterator[tuple[str, str, str, float]]:
     """Name, number, folder and joules of each zone. The kernel lets only root read the energy: NoDataError."""
     used: dict[str, int] = {}
-    sysfs = paths._sysfs
+    sysfs = paths.sysfs
     try:
         for folder in paths.names_sys(FOLDER):
             zone = f"{FOLDER}/{folder}"

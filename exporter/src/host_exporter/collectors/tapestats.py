@@ -8,9 +8,9 @@ from functools import partial
 from typing import Literal
 
 from host_exporter.collector import Collect, Collector, NameFilter, NoDataError, Setting, Settings
-from host_exporter.collectors._sysfs import names_or_none, number
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
+from host_exporter.sysfs import names_or_none, number
 
 CLASS = "class/scsi_tape"
 

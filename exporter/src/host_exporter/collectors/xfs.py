@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from host_exporter.collector import Collector, unset
-from host_exporter.collectors._sysfs import names_or_none
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.procfs.xfs_stats import parse_xfs_stats
+from host_exporter.sysfs import names_or_none
 
 FOLDER = "fs/xfs"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from host_exporter.collectors.attribute import read_attribute, read_count
 from host_exporter.paths import HostPaths
+from host_exporter.sysfs import read_attribute, read_count
 
 Host = Callable[[Mapping[str, str]], HostPaths]
 

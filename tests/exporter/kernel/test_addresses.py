@@ -7,7 +7,7 @@ import struct
 import psutil
 import pytest
 
-from host_exporter.collectors.addresses import Address, addresses, parse_addresses, scope_of
+from host_exporter.kernel.addresses import Address, addresses, parse_addresses, scope_of
 
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL = 1, 2, 3
 NAMES = {1: "lo", 2: "ppp0"}
