@@ -34,7 +34,7 @@ FOLDERS = {"host-exporter": "exporter", "pushgateway-bridge": "pushgateway-bridg
 # Docker itself creates no such path: what is mounted from elsewhere belongs to the host.
 HOST_MOUNTS = {"/proc": "/host/proc", "/sys": "/host/sys", "/": "/rootfs"}
 DATA_VOLUMES = {
-    "bridge": {"journal": "/var/lib/pushgateway-bridge"},
+    "bridge": {"journal": "/var/lib/pushgateway-bridge", "config": "/config"},
     "prometheus": {"prometheus": "/prometheus"},
     "alertmanager": {"alertmanager": "/alertmanager", "config": "/config"},
     "grafana": {"grafana": "/var/lib/grafana"},
@@ -158,6 +158,14 @@ def test_base_images_are_pinned_to_a_release(repository: Path, program: str) -> 
     assert [image for image in bases if not re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+-[a-z-]+", image)] == []
 
 
+def probed(text: str) -> list[str]:
+    """The addresses that health checks in Python ask, by urllib or by a bare socket."""
+    by_socket = re.findall(r"\('(127\.0\.0\.1)', (\d+)\).*?GET (\S+) ", text)
+    return re.findall(r"http://127\.0\.0\.1:\d+\S*?(?=')", text) + [
+        f"http://{host}:{port}{path}" for host, port, path in by_socket
+    ]
+
+
 @pytest.mark.parametrize("program", FOLDERS)
 def test_image_runs_as_a_numeric_user_and_checks_readiness(repository: Path, program: str) -> None:
     """A numeric user, because Kubernetes' runAsNonRoot cannot check a name."""
@@ -165,7 +173,7 @@ def test_image_runs_as_a_numeric_user_and_checks_readiness(repository: Path, pro
     port = settings.DEFAULT_PORTS["exporter" if program == "host-exporter" else "bridge"]
 
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE) == ["65532:65532"]
-    assert re.findall(r"http://127\.0\.0\.1:\d+\S*?(?=')", text) == [f"http://127.0.0.1:{port}/-/ready"]
+    assert probed(text) == [f"http://127.0.0.1:{port}/-/ready"]
     assert re.findall(r"^EXPOSE (\d+)", text, re.MULTILINE) == [str(port)]
 
 
@@ -389,7 +397,8 @@ def test_parts_are_checked_where_native_mode_waits_for_them(
 
     for part, path in parts.READY_PATHS.items():
         url = f"{base_urls[part]}{path}"
-        assert url in " ".join(services[part]["healthcheck"]["test"]), part
+        test = " ".join(services[part]["healthcheck"]["test"])
+        assert url in test or url in probed(test), part
     assert services["config"]["healthcheck"] == {"disable": True}
 
 

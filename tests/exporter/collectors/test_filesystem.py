@@ -33,11 +33,11 @@ def host(tmp_path: Path, open_host: Callable[..., HostPaths]) -> HostPaths:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ({}, {"/", "/srv", "/old", "/tmp"}),
+        ({}, {"/", "/srv", "/old", "/run", "/tmp"}),
         ({"mount-points-exclude": "^/(srv|old)"}, {"/", "/run", "/tmp"}),
         ({"mount-points-include": "^/(srv|run)$"}, {"/srv", "/run"}),
         ({"ignored-mount-points": "^/[a-t]"}, {"/"}),
-        ({"fs-types-exclude": "ext"}, {"/srv", "/tmp"}),
+        ({"fs-types-exclude": "ext"}, {"/srv", "/run", "/tmp"}),
         ({"fs-types-include": "tmpfs", "mount-points-exclude": ""}, {"/dev", "/run", "/tmp"}),
         ({"ignored-fs-types": "tmpfs"}, {"/", "/srv", "/old"}),
     ],
@@ -73,6 +73,7 @@ def test_a_mount_is_read_only_by_itself_or_by_its_file_system(host: HostPaths) -
         "/": 0,
         "/srv": 1,
         "/old": 1,
+        "/run": 0,
         "/tmp": 0,
     }
 
@@ -93,6 +94,7 @@ def test_with_a_timeout_of_its_own_the_mounts_are_still_asked_below_the_root(
         labels[1:] for family, labels, number in values if family is filesystem.DEVICE_ERROR and number
     } == {
         ("/old", "ext4", "no such file or directory"),
+        ("/run", "tmpfs", "no such file or directory"),
         ("/tmp", "tmpfs", "no such file or directory"),
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from host_exporter.collectors.filesystem import EXCLUDED_MOUNTPOINTS
 from tests.exporter.parity.exposition import Exposition, parse
 from tests.ports import free_port
 
@@ -21,7 +22,9 @@ TREES = ("baremetal", "cloudvm", "container")
 FROM_FILES = ("--no-collector.netdev.netlink", "--no-collector.arp.netlink")
 """A copied tree's network is in its files, not in this kernel."""
 AS_RELEASED = ("--no-collector.systemd",)
-"""Debian switches it on. Its mount points to leave out are ours too."""
+"""Debian switches it on."""
+MOUNTPOINTS_AS_RELEASED = f"--collector.filesystem.mount-points-exclude={EXCLUDED_MOUNTPOINTS.pattern}"
+"""Debian leaves out more. Not together with a pattern of those to show."""
 
 
 def of_tree(tree: Path) -> list[str]:
@@ -33,7 +36,9 @@ def of_tree(tree: Path) -> list[str]:
 @contextmanager
 def node_exporter(program: Path, flags: Sequence[str], log: Path) -> Iterator[Callable[[], Exposition]]:
     """The real one with its own defaults and *flags*; gives what scrapes it."""
-    with _serving([str(program), *AS_RELEASED, *flags], log) as scrape:
+    told = any(".mount-points-" in flag for flag in flags)
+    released = AS_RELEASED if told else (*AS_RELEASED, MOUNTPOINTS_AS_RELEASED)
+    with _serving([str(program), *released, *flags], log) as scrape:
         yield scrape
 
 

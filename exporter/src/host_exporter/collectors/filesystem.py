@@ -14,13 +14,13 @@ from host_exporter.probe import CALL_LIMIT_SECONDS, MountProbe
 from host_exporter.procfs.mountinfo import Mount, host_name, parse_mountinfo
 
 EXCLUDED_MOUNTPOINTS = re.compile(
-    r"^/(dev|proc|run|sys|mnt|media|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)"
+    r"^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)"
 )
 EXCLUDED_FSTYPES = re.compile(
     r"^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs"
     r"|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$"
 )
-"""Both are node_exporter's defaults, the mount points' as Debian ships it."""
+"""Both are node_exporter's defaults as it is released. Debian's build hides /run, /mnt and /media as well."""
 
 SHOWN_MOUNTPOINTS = NameFilter(exclude=EXCLUDED_MOUNTPOINTS)
 SHOWN_FSTYPES = NameFilter(exclude=EXCLUDED_FSTYPES)
