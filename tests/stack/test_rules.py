@@ -14,7 +14,10 @@ import promql_parser
 import pytest
 import yaml
 
+from host_exporter import scrape
+from host_exporter.collectors import COLLECTORS
 from stack import tools
+from tests.exporter.parity import families
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULE_FILES = sorted((REPOSITORY / "prometheus/rules").glob("*.yml"))
@@ -31,8 +34,10 @@ SEVERITIES = {"critical", "warning", "none"}
 ALWAYS_FIRING = {"Watchdog"}
 """Alerts whose silence is the news: they have no case that does not fire and none that resolves."""
 RUNBOOK_SECTIONS = ["Meaning", "Likely causes", "What to check", "Threshold"]
-RECORDED_NAME = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*:[a-z0-9]+")
+RECORDED_NAME = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*:[a-z0-9]+(_(avg|min|max)1[mh])?")
+ROLLUP = re.compile(r"(.+)_(avg|min|max)(1m|1h)")
 BRIDGE_METRIC = re.compile(r"\btelemetry_\w+")
+HOST_METRIC = re.compile(r"\bnode_\w+")
 
 
 def load(path: Path) -> Any:
@@ -99,6 +104,18 @@ def test_recorded_names_are_unique() -> None:
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded_name_says_level_metric_and_operation(name: str) -> None:
     assert RECORDED_NAME.fullmatch(name)
+
+
+def test_every_name_of_the_vocabulary_about_hosts_has_its_rollups() -> None:
+    about_hosts = [name for name in RECORDINGS if name.startswith("instance:")]
+    rolled_up = {name for name in about_hosts if ROLLUP.fullmatch(name)}
+
+    assert rolled_up == {
+        f"{name}_{operation}{window}"
+        for name in set(about_hosts) - rolled_up
+        for operation in ("avg", "min", "max")
+        for window in ("1m", "1h")
+    }
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -190,6 +207,25 @@ def test_rule_tests_feed_only_metrics_that_the_bridge_has(path: Path) -> None:
     assert unknown_metrics("\n".join(fed)) == set()
 
 
+def metrics_of_both_exporters() -> set[str]:
+    """What our exporter and node_exporter have in common."""
+    declared = {family.name for collector in COLLECTORS.values() for family in collector.families}
+    return (declared | {family.name for family in scrape.FAMILIES}) & families.read().keys()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=rule_id)
+def test_rule_asks_only_for_metrics_that_both_exporters_have(rule: Any) -> None:
+    assert set(HOST_METRIC.findall(rule["expr"])) <= metrics_of_both_exporters()
+
+
+@pytest.mark.parametrize("name", ALERT_NAMES)
+def test_runbook_asks_only_for_metrics_that_both_exporters_have(name: str) -> None:
+    text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```promql\n(.*?)```", text, flags=re.DOTALL)
+
+    assert set(HOST_METRIC.findall("\n".join(queries))) <= metrics_of_both_exporters()
+
+
 class Form(NamedTuple):
     """A series without what differs from host to host."""
 
@@ -246,6 +282,18 @@ def test_limits_of_a_scrape_of_the_bridge_are_those_it_is_scraped_with() -> None
     assert (
         f'scrape_duration_seconds{{job="bridge"}}[5m]) / {seconds_of(bridge["scrape_timeout"])},'
         in expression
+    )
+
+
+def test_limit_of_a_scrape_of_a_host_is_the_one_it_is_scraped_with() -> None:
+    jobs = load(REPOSITORY / "prometheus/prometheus.yml")["scrape_configs"]
+    hosts = next(job for job in jobs if job["job_name"] == "node")
+    expressions = {alert["alert"]: alert["expr"] for alert in ALERTS}
+    seconds = seconds_of(hosts["scrape_timeout"])
+
+    assert f'scrape_duration_seconds{{job="node"}}[10m]) / {seconds} >' in expressions["ExporterScrapeSlow"]
+    assert (
+        f"abs(node_time_seconds - timestamp(node_time_seconds)) > {seconds}\n" in expressions["HostClockSkew"]
     )
 
 
