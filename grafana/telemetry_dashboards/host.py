@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import Row
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, Row
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from telemetry_dashboards.annotations import alerts_firing
 from telemetry_dashboards.panels import (
     Column,
     caption,
@@ -19,7 +20,7 @@ from telemetry_dashboards.panels import (
     stat,
     table,
 )
-from telemetry_dashboards.promql import as_rows, now, of_host, over_time
+from telemetry_dashboards.promql import HOST, as_rows, now, of_host, over_time
 from telemetry_dashboards.shell import dashboard, finished, host_variables, with_panels
 
 BUSY = (0.8, 0.9)
@@ -40,6 +41,17 @@ MODES = {
 REAL_DEVICE = 'device!~"all|loop.*|ram.*|zram.*|sr.*|fd.*"'
 REAL_INTERFACE = 'device!~"all|lo"'
 """A pusher's sum over all devices is none of them: instance:disk_read:rate5m and the like have it."""
+
+PUSHED_SUM = 'device="all"'
+
+ALERTS = of_host("ALERTS", 'alertstate="firing",severity!="none"')
+
+TROUBLE = (
+    ("receive", "errs", "errors received", "A"),
+    ("transmit", "errs", "errors sent", "B"),
+    ("receive", "drop", "dropped received", "C"),
+    ("transmit", "drop", "dropped sent", "D"),
+)
 
 COUNTED_CORES = of_host("node_cpu_seconds_total", 'cpu!="all"')
 REPORTED_CORES = of_host("host_cpu_cores", 'kind="logical"')
@@ -67,9 +79,11 @@ def host() -> Dashboard:
     builder = dashboard(
         "host",
         "Host",
-        "One machine: processor, memory, disks and network, whether it is scraped or pushes.",
+        "One machine, whether it is scraped or pushes: processor, memory, disks, network, temperatures.",
         tags=["host"],
     )
+    builder = builder.link(DashboardLink("Fleet").url("/d/fleet").keep_time(True))
+    builder = builder.annotation(alerts_firing(HOST))
     for variable in host_variables():
         builder = builder.with_variable(variable)
     builder = with_panels(builder, overview())
@@ -77,6 +91,7 @@ def host() -> Dashboard:
     builder = with_panels(builder.with_row(Row("Memory")), memory())
     builder = with_panels(builder.with_row(Row("Disks")), disks())
     builder = with_panels(builder.with_row(Row("Network")), network())
+    builder = with_panels(builder.with_row(Row("Pressure and temperatures")), strain())
     return finished(builder)
 
 
@@ -90,7 +105,7 @@ def overview() -> tuple[Stat, ...]:
                 now(of_host("node_uname_info"), "{{nodename}} · {{sysname}} {{release}} {{machine}}", "A"),
                 now(of_host("statusmonitor_agent_info"), "{{agent_name}}", "B"),
             ],
-            width=6,
+            width=4,
         ),
         stat(
             "Uptime",
@@ -140,6 +155,14 @@ def overview() -> tuple[Stat, ...]:
             missing="never",
             decimals=0,
         ),
+        stat(
+            "Alerts",
+            "How many alerts fire for this host.",
+            "short",
+            now(f"count({ALERTS}) or vector(0)"),
+            limits=(1, 10),
+            width=2,
+        ).data_links([DashboardLink("Open the alerts").url("/d/alerts?${__url_time_range}")]),
     )
 
 
@@ -264,6 +287,8 @@ def disks() -> tuple[Graph | Table, ...]:
         f"max by (mountpoint, device, fstype) ({of_host(metric)} and on (mountpoint) {utilisation})"
         for metric in ("node_filesystem_size_bytes", "node_filesystem_avail_bytes")
     )
+    files, free_files = of_host("node_filesystem_files"), of_host("node_filesystem_files_free")
+    inodes = f"max by (mountpoint) (1 - {free_files} / ({files} > 0)) and on (mountpoint) {utilisation}"
     return (
         graph(
             "Filesystem use",
@@ -273,8 +298,16 @@ def disks() -> tuple[Graph | Table, ...]:
             highest=1,
             limits=BUSY,
             fill=0,
-            width=8,
         ),
+        graph(
+            "Inode use",
+            "Share that is used of the files that each filesystem can hold. Some have no fixed number.",
+            "percentunit",
+            [over_time(inodes, "{{mountpoint}}")],
+            highest=1,
+            limits=BUSY,
+            fill=0,
+        ).decimals(1),
         mirrored(
             graph(
                 "Disk throughput",
@@ -285,7 +318,6 @@ def disks() -> tuple[Graph | Table, ...]:
                     over_time(f"sum({of_host('instance:disk_written:rate5m')})", "written", "B"),
                 ],
                 lowest=None,
-                width=8,
             ),
             "^written$",
         ),
@@ -299,9 +331,54 @@ def disks() -> tuple[Graph | Table, ...]:
                     over_time(_rate("node_disk_written_bytes_total", REAL_DEVICE), "{{device}} written", "B"),
                 ],
                 lowest=None,
-                width=8,
             ),
             " written$",
+        ),
+        mirrored(
+            graph(
+                "Disk operations",
+                "Reads that each device completes a second, above; writes, below. all: the sum that the host sends.",
+                "iops",
+                [
+                    over_time(
+                        _counted("node_disk_reads_completed_total", REAL_DEVICE), "{{device}} reads", "A"
+                    ),
+                    over_time(
+                        _counted("node_disk_writes_completed_total", REAL_DEVICE), "{{device}} writes", "B"
+                    ),
+                ],
+                lowest=None,
+                width=8,
+            ),
+            " writes$",
+        ),
+        graph(
+            "Disk latency",
+            "Time that a read and a write take on average, with their wait in the queue; 0 if there are none.",
+            "s",
+            [
+                over_time(
+                    _each("node_disk_read_time_seconds_total", "node_disk_reads_completed_total"),
+                    "{{device}} read",
+                    "A",
+                ),
+                over_time(
+                    _each("node_disk_write_time_seconds_total", "node_disk_writes_completed_total"),
+                    "{{device}} write",
+                    "B",
+                ),
+            ],
+            fill=0,
+            width=8,
+        ),
+        graph(
+            "Disk utilisation",
+            "Share of time in which each device had work. One that serves many requests at once can do more at 100%.",
+            "percentunit",
+            [over_time(_rate("node_disk_io_time_seconds_total", REAL_DEVICE), "{{device}}")],
+            highest=1,
+            fill=0,
+            width=8,
         ),
         table(
             "Filesystems",
@@ -310,6 +387,7 @@ def disks() -> tuple[Graph | Table, ...]:
                 as_rows(size, "A"),
                 as_rows(available, "B"),
                 as_rows(f"max by (mountpoint) ({utilisation})", "C"),
+                as_rows(inodes, "D"),
             ],
             [
                 Column("mountpoint", "Mount point"),
@@ -318,6 +396,7 @@ def disks() -> tuple[Graph | Table, ...]:
                 Column("Value #A", "Size", unit="bytes"),
                 Column("Value #B", "Available", unit="bytes"),
                 Column("Value #C", "Used", unit="percentunit", limits=BUSY),
+                Column("Value #D", "Inodes used", unit="percentunit", limits=BUSY),
             ],
             sort_by="Used",
         ),
@@ -358,8 +437,116 @@ def network() -> tuple[Graph, ...]:
             ),
             " sent$",
         ),
+        mirrored(
+            graph(
+                "Packets",
+                "Packets that each interface receives a second, above; that it sends, below. all: the sum that the"
+                " host sends.",
+                "pps",
+                [
+                    over_time(
+                        _counted("node_network_receive_packets_total", REAL_INTERFACE),
+                        "{{device}} received",
+                        "A",
+                    ),
+                    over_time(
+                        _counted("node_network_transmit_packets_total", REAL_INTERFACE),
+                        "{{device}} sent",
+                        "B",
+                    ),
+                ],
+                lowest=None,
+            ),
+            " sent$",
+        ),
+        graph(
+            "Network errors and drops",
+            "Packets a second that were damaged or could not be sent, and that were thrown away, by interface.",
+            "pps",
+            [
+                over_time(
+                    _counted(f"node_network_{way}_{what}_total", REAL_INTERFACE),
+                    f"{{{{device}}}} {name}",
+                    ref_id,
+                )
+                for way, what, name, ref_id in TROUBLE
+            ],
+            fill=0,
+        ),
     )
 
 
-def _rate(counter: str, matchers: str) -> str:
+def strain() -> tuple[Graph, ...]:
+    """What tasks wait for, and how hot it gets."""
+    temperature = of_host("node_hwmon_temp_celsius")
+    label, chip_name = of_host("node_hwmon_sensor_label"), of_host("node_hwmon_chip_names")
+    labelled = f"{temperature} * on (chip, sensor) group_left (label) {label}"
+    named = f"({labelled} or on (chip, sensor) {temperature}) * on (chip) group_left (chip_name) {chip_name}"
+    return (
+        graph(
+            "Pressure: some tasks wait",
+            "Share of time in which at least one task could not go on for want of a processor, memory or a disk.",
+            "percentunit",
+            [
+                over_time(_pressure("cpu_waiting"), "processor", "A"),
+                over_time(_pressure("memory_waiting"), "memory", "B"),
+                over_time(_pressure("io_waiting"), "disk", "C"),
+            ],
+            width=8,
+        ),
+        graph(
+            "Pressure: all tasks wait",
+            "Share of time in which no task could go on, for want of memory, of a disk, or for interrupts.",
+            "percentunit",
+            [
+                over_time(_pressure("memory_stalled"), "memory", "A"),
+                over_time(_pressure("io_stalled"), "disk", "B"),
+                over_time(_pressure("irq_stalled"), "interrupts", "C"),
+            ],
+            width=8,
+        ),
+        dashed(
+            graph(
+                "Temperatures",
+                "What each sensor measures, and the lowest temperature that a sensor calls critical.",
+                "celsius",
+                [
+                    over_time(
+                        f"{named} or on (chip, sensor) {temperature}",
+                        "{{chip_name}} {{label}} {{sensor}}",
+                        "A",
+                    ),
+                    over_time(of_host("node_thermal_zone_temp"), "{{type}} zone {{zone}}", "B"),
+                    over_time(f"min({of_host('node_hwmon_temp_crit_celsius')} > 0)", "critical", "C"),
+                ],
+                lowest=None,
+                fill=0,
+                width=8,
+            ),
+            "critical",
+        ),
+    )
+
+
+def _rate(counter: str, matchers: str = "") -> str:
     return f"rate({of_host(counter, matchers)}[$__rate_interval])"
+
+
+def _counted(counter: str, matchers: str) -> str:
+    """What *counter* adds a second, also in the sum that a pusher sends over all devices.
+
+    That falls when a device goes, which rate() would take for a reset: as in the vocabulary, a fall adds nothing.
+    """
+    pushed = of_host(counter, PUSHED_SUM)
+    added = f"clamp_min(({pushed} - {pushed} offset 1m) / 60, 0)"
+    return f"{_rate(counter, matchers)} or avg_over_time({added}[$__rate_interval:1m])"
+
+
+def _each(seconds: str, completed: str) -> str:
+    """Time for each operation. None in a while is 0, not a division by it."""
+    matchers = REAL_DEVICE.replace("all|", "")
+    return f"{_rate(seconds, matchers)} / clamp_min({_rate(completed, matchers)}, 1e-9)"
+
+
+def _pressure(what: str) -> str:
+    return _rate(f"node_pressure_{what}_seconds_total")

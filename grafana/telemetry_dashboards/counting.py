@@ -1,0 +1,113 @@
+"""Selectors, counts and names as the dashboards about counted events use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, QueryVariable
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableRefresh, VariableSort
+
+from telemetry_dashboards.promql import DATASOURCE
+
+HOUR, DAY = "1h", "1d"
+"""Windows that end at each point of a line: what the hour, or the day, before it brought."""
+
+WHOLE_RANGE = "$__range"
+
+
+def of_job(metric: str, matchers: str = "") -> str:
+    """Selector of *metric* of the chosen job; what the bridge counts has no instance."""
+    return f'{metric}{{job="$job"{"," if matchers else ""}{matchers}}}'
+
+
+def counted(counter: str, by: str = "", matchers: str = "", window: str = WHOLE_RANGE) -> str:
+    """How many events *counter* took in *window*, for each value of the labels *by*.
+
+    Events are whole; without rounding an increase is a fraction, as it is stretched to the ends of its window.
+    """
+    grouping = f" by ({by}) " if by else ""
+    return f"sum{grouping}(round(increase({of_job(counter, matchers)}[{window}])))"
+
+
+def or_none(part: str, whole: str) -> str:
+    """*part*, and 0 where only *whole* is known: nothing of a kind has happened yet."""
+    return f"({part} or 0 * {whole})"
+
+
+def share(part: str, whole: str) -> str:
+    """*part* of *whole*, from 0 to 1; nothing while *whole* is nothing."""
+    return f"{or_none(part, whole)} / ({whole} > 0)"
+
+
+def quantile(rank: float, histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
+    """The value that the share *rank* of what *histogram* took in *window* does not exceed, estimated."""
+    grouping = f"le, {by}" if by else "le"
+    return f"histogram_quantile({rank}, sum by ({grouping}) (increase({of_job(f'{histogram}_bucket')}[{window}])))"
+
+
+def mean(histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
+    """The mean of what *histogram* took in *window*."""
+    grouping = f" by ({by}) " if by else ""
+    total, number = (
+        f"sum{grouping}(increase({of_job(f'{histogram}_{suffix}')}[{window}]))" for suffix in ("sum", "count")
+    )
+    return f"{total} / ({number} > 0)"
+
+
+def buckets(histogram: str) -> str:
+    """What *histogram* took lately, in its buckets, for a heat map."""
+    return f"sum by (le) (increase({of_job(f'{histogram}_bucket')}[$__rate_interval]))"
+
+
+def between(histogram: str, above: str, up_to: str) -> str:
+    """How many of what *histogram* took in the whole range lie between two of its bounds; *above* may be empty.
+
+    A bound of whole numbers is written with and without its ``.0``, depending on the version of Prometheus.
+    """
+    counts = [
+        counted(f"{histogram}_bucket", matchers=f'le=~"{bound}(.0)?"') for bound in (up_to, above) if bound
+    ]
+    return " - ".join(counts)
+
+
+def by_clock(counter: str, part: str) -> str:
+    """How many events *counter* took in the whole range by ``hour`` or ``day_of_week`` (*part*), UTC.
+
+    Looked at minute by minute. An increase over a minute would miss what came before its first sample, so it is only
+    for series that were not there a minute ago.
+    """
+    total = of_job(counter)
+    came = f"sum(clamp_min({total} - {total} offset 1m, 0) or increase({total}[1m]))"
+    now = f'count_values("{part}", {part}(vector(time() - 1)))'
+    return f"round(sum_over_time(({came} * on () group_right () {now})[{WHOLE_RANGE}:1m]))"
+
+
+def named(expr: str, label: str, names: Mapping[str, str]) -> str:
+    """*expr* with the values of *label* replaced by their *names*; patterns as Prometheus reads them."""
+    for value, name in names.items():
+        expr = f'label_replace({expr}, "{label}", "{name}", "{label}", "{value}")'
+    return expr
+
+
+def firing() -> str:
+    """How many alerts about the chosen job fire."""
+    alerts = of_job("ALERTS", 'alertstate="firing"')
+    return f"count({alerts}) or vector(0)"
+
+
+def job_variable(metric: str, description: str) -> QueryVariable:
+    """Variable ``job``: where *metric* is."""
+    return (
+        QueryVariable("job")
+        .label("Job")
+        .description(description)
+        .datasource(DATASOURCE)
+        .query({"query": f"label_values({metric}, job)", "refId": "variable-job"})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def link_to(title: str, uid: str) -> DashboardLink:
+    """Link at the top of a dashboard to another one, with the same time range."""
+    return DashboardLink(title).type(DashboardLinkType.LINK).url(f"/d/{uid}").keep_time(True)
