@@ -15,31 +15,48 @@ from stack.errors import StackError
 from stack.settings import DEFAULT_PORTS, Address, Settings
 
 CHECK_SECONDS = 60
+FOLDERS = ("prometheus", "alertmanager")
+TOKEN_FILE = "ALERT_HISTORY_TOKEN_FILE"  # noqa: S105 - the name of a setting
 
 
 def write_configuration(
     settings: Settings, programs: Mapping[str, Path], addresses: Mapping[str, Address]
 ) -> None:
-    """Fill STACK_DIR/config for the parts in *addresses*, and have it checked by the programs' own tools.
+    """Fill STACK_DIR/config for the parts in *addresses*, when the programs' own tools have found nothing wrong.
 
-    Raises StackError, naming what is wrong, if it would not load.
+    Raises StackError, naming what is wrong, if it would not load; then what was there before stays.
     """
-    config = settings.directory / "config"
-    for name in ("prometheus", "alertmanager"):
-        shutil.rmtree(config / name, ignore_errors=True)
+    running = settings.directory / "config"
+    config = running / "unchecked"
+    shutil.rmtree(config, ignore_errors=True)
+    for name in FOLDERS:
         shutil.copytree(settings.checkout / name, config / name, ignore=shutil.ignore_patterns("tests"))
     for path in sorted((config / "prometheus/targets").glob("*.yml")):
         groups = yaml.safe_load(path.read_text(encoding="utf-8")) or []
         # JSON is YAML, so the name stays the one that prometheus.yml asks for.
         path.write_text(json.dumps(localise(groups, addresses), indent=2) + "\n", encoding="utf-8")
     rendered = config / "alertmanager/alertmanager.yml"
-    _run(render_command(settings, programs["bridge"], rendered), settings, "alertmanager/alertmanager.yml")
+    _run(
+        render_command(settings, programs["bridge"], rendered),
+        settings,
+        "alertmanager/alertmanager.yml",
+        {TOKEN_FILE: str(history_token(settings)), "BRIDGE_ADDRESS": str(addresses["bridge"].reachable())},
+    )
     _run(
         [str(programs["promtool"]), "check", "config", str(config / "prometheus/prometheus.yml")],
         settings,
         "prometheus/prometheus.yml",
     )
     _run([str(programs["amtool"]), "check-config", str(rendered)], settings, "alertmanager/alertmanager.yml")
+    for name in FOLDERS:
+        shutil.rmtree(running / name, ignore_errors=True)
+        (config / name).rename(running / name)
+    config.rmdir()
+
+
+def history_token(settings: Settings) -> Path:
+    """The file with the token by which Alertmanager tells the bridge of alerts; its hash is beside it (.sha256)."""
+    return Path(settings.value(TOKEN_FILE, str(settings.directory / "config/alert-history-token"))).absolute()
 
 
 def render_command(settings: Settings, bridge: Path, output: Path) -> list[str]:
@@ -64,11 +81,13 @@ def localise(groups: Iterable[Mapping[str, Any]], addresses: Mapping[str, Addres
     return localised
 
 
-def _run(command: Sequence[str], settings: Settings, what: str) -> None:
+def _run(
+    command: Sequence[str], settings: Settings, what: str, variables: Mapping[str, str] | None = None
+) -> None:
     done = subprocess.run(
         command,
         cwd=settings.checkout,
-        env=dict(settings.environment),
+        env={**settings.environment, **(variables or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

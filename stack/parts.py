@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stack import tools
+from stack.configuration import history_token
 from stack.errors import StackError
 from stack.folder import data_folder
 from stack.settings import Address, Settings
@@ -105,6 +106,8 @@ def _bridge(settings: Settings, program: Path, *, with_grafana: bool) -> tuple[s
         addresses["prometheus"].url(),
         "--viewer.dashboards-directory",
         str(settings.checkout / "grafana/dashboards"),
+        "--alerts.webhook-token-hash-file",
+        f"{history_token(settings)}.sha256",
         *grafana,
     )
 
