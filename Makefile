@@ -15,7 +15,7 @@ UNPUBLISHED := --no-emit-package telemetry-web-config
 UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
 STACK_TESTS := -m stack -n 3 --dist loadgroup
 
-.PHONY: help install viewer up down reset status logs test check coverage test-stack test-browser test-compose \
+.PHONY: help install viewer up down reset status logs alert-test test check coverage test-stack test-browser test-compose \
 	format golden dashboards reference lock bench bench-bridge bench-exporter soak clean
 
 help: ## list the commands
@@ -54,6 +54,10 @@ status: ## one line per part
 
 logs: ## follow the logs of every part
 	@test -x $(BIN)/python || { echo "no logs: 'make up' has not been run here"; exit 1; }; $(BIN)/python -m stack logs
+
+# ALERT_TEST_ARGS='--receiver email' tries one.
+alert-test: $(STAMP) ## send a test through every way to notify, and say which arrived
+	@$(BIN)/pushgateway-bridge alert test --env.file .env $(ALERT_TEST_ARGS)
 
 test: check test-stack test-browser ## everything CI runs: check, then the real stack, then the browser
 

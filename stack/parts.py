@@ -95,6 +95,8 @@ def native_parts(
 def _bridge(settings: Settings, program: Path, *, with_grafana: bool) -> tuple[str, ...]:
     addresses = settings.addresses
     grafana = ("--grafana.url", addresses["grafana"].url()) if with_grafana else ()
+    # The weekly report goes by the same mail settings as alerts.
+    env_file = () if settings.env_file is None else ("--reports.env-file", str(settings.env_file))
     return (
         str(program),
         "serve",
@@ -108,6 +110,7 @@ def _bridge(settings: Settings, program: Path, *, with_grafana: bool) -> tuple[s
         str(settings.checkout / "grafana/dashboards"),
         "--alerts.webhook-token-hash-file",
         f"{history_token(settings)}.sha256",
+        *env_file,
         *grafana,
     )
 

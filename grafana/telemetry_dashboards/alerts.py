@@ -45,7 +45,17 @@ BEGAN = f"({FIRING} unless {FIRING} offset 1m)"
 
 IN_RANGE = "[$__range:1m]"
 
-ALERT = ("severity", "alertname", "job", "instance", "about")
+ALERT = ("severity", "alertname", "job", "instance", "about", "page")
+
+PAGES = {
+    ".*": "host",
+    "bridge": "bridge",
+    "prometheus": "stack",
+    "alertmanager|grafana": "alerts",
+    "minigem": "events",
+    "proxmoxve": "installations",
+}
+"""Where more is to be seen, by job; a later one wins. Host for all but what has no page as a host."""
 
 ABOUT = (
     "mountpoint",
@@ -72,7 +82,7 @@ MOST_BARS = 20
 SEVERITIES: Words = {"critical": ("critical", CRITICAL), "warning": ("warning", WARNING)}
 STATES: Words = {"1": ("warning", WARNING), "2": ("critical", CRITICAL)}
 
-OF_ROW = "/d/host?var-job=${__data.fields.Job}&var-instance=${__data.fields.Host}&${__url_time_range}"
+OF_ROW = "/d/${__data.fields.Page}?var-job=${__data.fields.Job}&var-instance=${__data.fields.Host}&${__url_time_range}"
 
 NONE_FIRES = "No alert fires."
 NONE_FIRED = "No alert fired in this time."
@@ -259,19 +269,21 @@ def history() -> tuple[Timeline | Table, ...]:
                 height=9,
             ).no_value(NONE_FIRED)
         ),
-        linked(
+        _leading_on(
             table(
                 "By host",
                 "Each host or part of the stack that alerts fired about in the time range, the most frequent first.",
-                _summaries("job, instance")[:3],
-                [Column("job", "Job"), Column("instance", "Host"), *_summary_columns()],
+                _of_places(),
+                [
+                    Column("job", "Job"),
+                    Column("instance", "Host"),
+                    *_summary_columns(),
+                    Column("page", "Page"),
+                ],
                 sort_by="Times",
                 width=12,
                 height=9,
-            ).no_value(NONE_FIRED),
-            "Host",
-            "Open this host",
-            OF_ROW,
+            ).no_value(NONE_FIRED)
         ),
         _of_alerts(
             table(
@@ -295,10 +307,17 @@ def history() -> tuple[Timeline | Table, ...]:
 
 
 def about(expr: str) -> str:
-    """*expr* with a label ``about`` of what else tells its alerts apart."""
+    """*expr* with a label ``about`` of what else tells its alerts apart, and ``page``."""
     names = ", ".join(f'"{name}"' for name in ABOUT)
     joined = f'label_join({expr}, "about", " ", {names})'
-    return f'label_replace({joined}, "about", "$1", "about", " *(.*?) *")'
+    return placed(f'label_replace({joined}, "about", "$1", "about", " *(.*?) *")')
+
+
+def placed(expr: str) -> str:
+    """*expr* with a label ``page``: the uid of the dashboard that has more about this job."""
+    for job, page in PAGES.items():
+        expr = f'label_replace({expr}, "page", "{page}", "job", "{job}")'
+    return expr
 
 
 def _states(by: str) -> str:
@@ -317,6 +336,10 @@ def _summaries(by: str) -> list[Dataquery]:
         as_rows(f"max by ({by}) (max_over_time(({AGE}){IN_RANGE}))", "C"),
         as_rows(f"count by ({by}) ({places})", "D"),
     ]
+
+
+def _of_places() -> list[Dataquery]:
+    return [query.expr(placed(query.build().expr)) for query in _summaries("job, instance")[:3]]
 
 
 def _summary_columns(last: str = "") -> list[Column]:
@@ -346,12 +369,19 @@ def _details() -> list[Dataquery]:
 
 
 def _alert_columns() -> list[Column]:
-    headings = ("Severity", "Alert", "Job", "Host", "About")
+    headings = ("Severity", "Alert", "Job", "Host", "About", "Page")
     return [Column(label, heading) for label, heading in zip(ALERT, headings, strict=True)]
 
 
 def _of_alerts(panel: Table) -> Table:
-    return linked(_with_severity(panel), "Host", "Open this host", OF_ROW)
+    return _leading_on(_with_severity(panel))
+
+
+def _leading_on(panel: Table) -> Table:
+    """*panel* whose hosts, and pages for what is about no host, are links."""
+    for heading in ("Host", "Page"):
+        panel = linked(panel, heading, "Open its page", OF_ROW)
+    return panel
 
 
 def _with_severity(panel: Table) -> Table:

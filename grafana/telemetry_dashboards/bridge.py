@@ -125,7 +125,7 @@ def overview() -> tuple[Stat, ...]:
             missing="unknown",
         ),
         stat(
-            "Commit",
+            "Commit time",
             "99 of 100 group commits were no slower, in the time range: as long a push waits at least. Estimated"
             " within the bounds of the histogram.",
             "s",
@@ -134,7 +134,7 @@ def overview() -> tuple[Stat, ...]:
             missing="none",
         ),
         stat(
-            "Not passed on",
+            "Remote write lag",
             "Age of the oldest sample that a remote has not confirmed yet; of several remotes the worst.",
             "s",
             now(f"max({of_host('telemetry_remote_write_lag_seconds')})"),
@@ -177,11 +177,11 @@ def pushes() -> tuple[Graph | Table, ...]:
             width=8,
         ).no_value(NO_PUSH),
         graph(
-            "Items by what became of them",
-            "Items in pushes that could be read, a second: accepted into series, skipped as they hold nothing to"
-            " store, known already, refused though others of their push were not, or mended first. What did not"
-            " happen in the time range is left out.",
-            "cps",
+            "Items a second",
+            "Items in pushes that could be read, by what became of them: accepted into series, skipped as they hold"
+            " nothing to store, known already, refused though others of their push were not, or mended first. What"
+            " did not happen in the time range is left out.",
+            "short",
             [over_time(rate_of_risen(ITEMS, "result"), "{{result}}")],
             fill=0,
             width=8,
@@ -289,10 +289,10 @@ def refusals() -> tuple[Graph | Table, ...]:
             width=8,
         ).no_value("Unknown."),
         graph(
-            "Refused connections",
-            "Connections a second that were ended: too many of them, a head that is too large or too slow, a slow"
+            "Refused connections a second",
+            "Connections that were ended: too many of them, a head that is too large or too slow, a slow"
             " request, an answer that nobody reads.",
-            "cps",
+            "short",
             [
                 over_time(
                     f"sum by (reason) (rate({of_host('telemetry_connections_refused_total')}[$__rate_interval]))",
@@ -425,10 +425,10 @@ def remote_write() -> tuple[Graph | Table, ...]:
             width=8,
         ).no_value(NO_REMOTE),
         graph(
-            "Samples",
-            "Samples a second that each remote took, and those that are sent again as it could not be reached or"
+            "Samples a second",
+            "Samples that each remote took, and those that are sent again as it could not be reached or"
             " asked to wait.",
-            "cps",
+            "short",
             [
                 over_time(sent, "{{remote}} took", "A"),
                 over_time(retried, "{{remote}} sent again", "B"),
@@ -547,18 +547,13 @@ def process() -> tuple[Stat | Graph, ...]:
             [over_time(of_host("process_resident_memory_bytes"), "resident")],
             width=6,
         ),
-        dashed(
-            graph(
-                "Open files",
-                "Open files and connections, and how many there may be.",
-                "short",
-                [
-                    over_time(of_host("process_open_fds"), "open", "A"),
-                    over_time(of_host("process_max_fds"), "most", "B"),
-                ],
-                width=6,
-            ),
-            "most",
+        graph(
+            "Open files",
+            "Share of the files and connections that may be open at once.",
+            "percentunit",
+            [over_time(f"{of_host('process_open_fds')} / {of_host('process_max_fds')}", "open")],
+            limits=(0.8, 0.9),
+            width=6,
         ),
         graph(
             "Scrape of the bridge",
@@ -605,7 +600,7 @@ def _left_out() -> str:
     skipped, repeated = (
         of_host("telemetry_events_total", f'result="{result}"') for result in ("skipped", "deduplicated")
     )
-    return " or ".join(
+    parts = " or ".join(
         [
             f'label_replace({risen(items)} > 0, "what", "refused: $1", "reason", "(.*)")',
             _counted(f"{risen(skipped)} > 0", "items with nothing to store"),
@@ -614,6 +609,7 @@ def _left_out() -> str:
             _counted(f"{risen(of_host('telemetry_timestamps_replaced_total'))} > 0", "times replaced"),
         ]
     )
+    return f"sum by (dialect, what) ({parts})"
 
 
 def _faults() -> str:

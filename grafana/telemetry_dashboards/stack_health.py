@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders.timeseries import Panel as Graph
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from telemetry_dashboards.annotations import alerts_firing
-from telemetry_dashboards.panels import CALM, CRITICAL, Column, coloured, dashed, graph, stat, table
+from telemetry_dashboards.panels import CALM, CRITICAL, Column, coloured, graph, stat, table
 from telemetry_dashboards.panels_counts import with_bar
 from telemetry_dashboards.panels_states import (
     in_words,
@@ -273,9 +273,9 @@ def prometheus() -> tuple[Graph | Table, ...]:
             width=8,
         ),
         graph(
-            "New series",
-            "Series that begin and that leave memory, a second. Many all the time: a label has ever new values.",
-            "cps",
+            "New series a second",
+            "Series that begin and that leave memory. Many all the time: a label has ever new values.",
+            "short",
             [
                 over_time(
                     f"rate({of_host('prometheus_tsdb_head_series_created_total')}[$__rate_interval])",
@@ -292,9 +292,9 @@ def prometheus() -> tuple[Graph | Table, ...]:
             width=8,
         ),
         graph(
-            "Samples",
-            "Samples that are stored a second, and those among them that came late, by remote write.",
-            "cps",
+            "Samples a second",
+            "Samples that are stored, and those among them that came late, by remote write.",
+            "short",
             [
                 over_time(f"sum(rate({appended}[$__rate_interval]))", "all", "A"),
                 over_time(
@@ -308,23 +308,16 @@ def prometheus() -> tuple[Graph | Table, ...]:
             fill=0,
             width=8,
         ),
-        dashed(
-            graph(
-                "Storage",
-                "What blocks, write-ahead log and mapped chunks of the head take. Above the limit the oldest blocks"
-                " go.",
-                "bytes",
-                [
-                    *(
-                        over_time(of_host(metric), name, ref_id)
-                        for ref_id, (name, metric) in zip("ABC", STORED.items(), strict=True)
-                    ),
-                    over_time(f"{of_host('prometheus_tsdb_retention_limit_bytes')} > 0", "limit", "D"),
-                ],
-                fill=0,
-                width=8,
-            ),
-            "limit",
+        graph(
+            "Storage",
+            "What blocks, write-ahead log and mapped chunks of the head take on the disk.",
+            "bytes",
+            [
+                over_time(of_host(metric), name, ref_id)
+                for ref_id, (name, metric) in zip("ABC", STORED.items(), strict=True)
+            ],
+            stacked=True,
+            width=8,
         ),
         graph(
             "Query time",

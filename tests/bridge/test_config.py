@@ -106,6 +106,7 @@ def test_each_setting_is_read_from_environment_and_flag(setting: str) -> None:
         "limits.max_label_value_bytes": ("120", 120),
         "limits.max_nesting": ("12", 12),
         "log.level": ("debug", "debug"),
+        "reports.weekly": ("false", False),
         "web.hot_routes": ("false", False),
         "dialects.disabled": ("[samples, pushgateway]", ("samples", "pushgateway")),
         "journal.max_bytes": ("20000000", 20_000_000),
@@ -139,7 +140,7 @@ def test_environment_name_is_the_setting_in_capitals() -> None:
         (
             "5: {}",
             "configuration file {file}: unknown section 5: known are web, journal, remote_write, access, dialects, "
-            "limits, mappings, minigem, geo, prometheus, grafana, viewer, log, delivery",
+            "limits, mappings, minigem, geo, prometheus, grafana, viewer, alerts, reports, log, delivery",
         ),
         (
             "web: {listen_adress: x}",

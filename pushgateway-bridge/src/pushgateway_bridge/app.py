@@ -35,6 +35,8 @@ from pushgateway_bridge.access_rules import (
     enabled_dialects,
     series_limits,
 )
+from pushgateway_bridge.alerts.history import AlertHistory, HistoryLimits
+from pushgateway_bridge.alerts.reconcile import Reconciler
 from pushgateway_bridge.application import Parts, build_application
 from pushgateway_bridge.config import (
     Config,
@@ -61,9 +63,12 @@ from pushgateway_bridge.plugins import plugins_of
 from pushgateway_bridge.remote_metrics import RemoteMetrics
 from pushgateway_bridge.remote_write.messages import Setup
 from pushgateway_bridge.remote_write.process import ShipperProcess
+from pushgateway_bridge.reports.mailing import mail_of
+from pushgateway_bridge.reports.prometheus import asking
+from pushgateway_bridge.reports.schedule import ReportCounts, WeeklyReport
 from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.state.store import DialectDefaults, Store
-from pushgateway_bridge.state_metrics import AccessMetrics, StateMetrics
+from pushgateway_bridge.state_metrics import AccessMetrics, AlertMetrics, ReportMetrics, StateMetrics
 from pushgateway_bridge.tallies import TALLIES
 from pushgateway_bridge.tallies.tally import Tally
 from pushgateway_bridge.web.door import Door
@@ -107,6 +112,9 @@ class SystemClock:
 
 class Bridge:
     """The parts of one bridge, and their life."""
+
+    _weekly: WeeklyReport | None = None
+    """Set by web_app, if mail is configured."""
 
     def __init__(
         self,
@@ -177,6 +185,16 @@ class Bridge:
         self.tokens = Tokens(access_directory(config), self._clock.now_ms)
         self._access_metrics = AccessMetrics(self.tokens, self._clock.now_ms, web_access)
         self.metrics.add(self._access_metrics)
+        alerts = config.alerts
+        self.history = AlertHistory(
+            Path(config.journal.directory),
+            self._clock.now_ms,
+            HistoryLimits(alerts.history_max_entries, alerts.history_max_age_days * 86_400),
+        )
+        self.metrics.add(AlertMetrics(self.history))
+        self._reconciler: Reconciler | None = None
+        self._report_counts = ReportCounts()
+        self.metrics.add(ReportMetrics(self._report_counts))
         sessions = Sessions(
             self.tokens, lambda: self.journal.secret, self._clock.now_ms, config.access.session_seconds
         )
@@ -313,6 +331,7 @@ class Bridge:
         self.journal.start(asyncio.get_running_loop())
         self.ingest.checkpointed_ms = self._clock.now_ms()
         await self.ingest.set_remotes([remote.name for remote in self.remotes])
+        await self.history.start()
         self.ingest.ready = True
         logger.info(
             "ready records=%d samples=%d sources=%d seconds=%.3f",
@@ -340,6 +359,10 @@ class Bridge:
                     tasks.create_task(self.shipper.run_until_cancelled())
                 tasks.create_task(self.ingest.expire_until_cancelled())
                 tasks.create_task(self.ingest.count_time_until_cancelled())
+                if self._reconciler is not None:
+                    tasks.create_task(self._reconciler.run_until_cancelled())
+                if self._weekly is not None:
+                    tasks.create_task(self._weekly.run_until_cancelled())
                 journal = self._config.journal
                 tasks.create_task(
                     self.ingest.checkpoint_until_cancelled(
@@ -358,6 +381,7 @@ class Bridge:
             self.ingest.pacer.answer_all()
             await self.ingest.checkpoint()
             self._save_last_used()
+        await asyncio.to_thread(self.history.close)
 
     # Web
 
@@ -365,6 +389,22 @@ class Bridge:
         """The HTTP application, its life included."""
         config, clock = self._config, self._clock
         client = httpx2.AsyncClient(base_url=config.prometheus.url.rstrip("/"), timeout=TIMEOUT_SECONDS)
+
+        alerts = config.alerts
+        if alerts.reconcile_interval_seconds:
+            self._reconciler = Reconciler(
+                self.history, client, alerts.reconcile_interval_seconds, alerts.reconcile_after_seconds
+            )
+
+        mail = mail_of(config)
+        if mail is not None:
+            self._weekly = WeeklyReport(
+                Path(config.journal.directory),
+                asking(client),
+                mail,
+                config.reports.weekly_hour,
+                self._report_counts,
+            )
 
         @contextlib.asynccontextmanager
         async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -390,6 +430,7 @@ class Bridge:
             self.mapped,
             self._stats_secret,
             client,
+            self.history,
             self.reload,
         )
         app = build_application(parts, lifespan)

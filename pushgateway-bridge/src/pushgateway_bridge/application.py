@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pushgateway_bridge.alerts.history import AlertHistory
 from pushgateway_bridge.config import Config, Delivery
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.mappings.pushes import MappedPushes
@@ -22,6 +23,7 @@ from pushgateway_bridge.selfmetrics import SelfMetrics
 from pushgateway_bridge.tallies.minigem import MinigemTally
 from pushgateway_bridge.tallies.proxmoxve import ProxmoxveTally
 from pushgateway_bridge.tallies.tally import Tally
+from pushgateway_bridge.web.alerts import alerts_router, history_router
 from pushgateway_bridge.web.compat.minigem import AnyOrigin, minigem_router
 from pushgateway_bridge.web.compat.pixeltracker import pixeltracker_router
 from pushgateway_bridge.web.compat.proxmoxve import proxmoxve_router
@@ -70,6 +72,7 @@ class Parts(NamedTuple):
     stats_secret: str
     client: httpx2.AsyncClient
     """Of Prometheus."""
+    history: AlertHistory
     reload: Callable[[], Awaitable[Reloaded]]
 
 
@@ -105,6 +108,8 @@ def build_application(
     )
     app.include_router(health_router(lambda: ingest.ready, clock_ms))
     app.include_router(prometheus_router(parts.client), **reads)
+    app.include_router(history_router(parts.history, guard, clock_ms), **reads)
+    app.include_router(alerts_router(parts.history, guard, config.alerts.webhook_token_hash_file, clock_ms))
     if "mapped" in dialects:
         app.include_router(explain_router(parts.mapped, parts.gate, clock_ms), **reads)
     app.include_router(tokens_router(guard, clock_ms))

@@ -14,8 +14,11 @@ from typing import Any, Final
 import click
 
 from pushgateway_bridge import app, config_check, config_reference, logs, render_config
+from pushgateway_bridge.access.shared_token import provide_token
+from pushgateway_bridge.cli_alert import alert
 from pushgateway_bridge.cli_journal import journal
 from pushgateway_bridge.cli_mapping import explain_command, suggest_command
+from pushgateway_bridge.cli_report import report
 from pushgateway_bridge.cli_token import token
 from pushgateway_bridge.config import (
     ALIASES,
@@ -54,7 +57,9 @@ def main() -> None:
     """The commands."""
 
 
+main.add_command(alert)
 main.add_command(journal)
+main.add_command(report)
 main.add_command(token)
 main.add_command(explain_command)
 main.add_command(suggest_command)
@@ -122,6 +127,15 @@ HELP: Final = {
     "prometheus.url": "Prometheus, for the dashboard page.",
     "grafana.url": "Grafana as a browser sees it, for the dashboard page's link.",
     "viewer.dashboards_directory": "Folder of the dashboards, as JSON files.",
+    "alerts.webhook_token_hash_file": "File with the SHA-256 of the token by which Alertmanager tells of alerts.",
+    "alerts.history_max_entries": "Alerts that the history keeps; over it the oldest go.",
+    "alerts.history_max_age_days": "How long the history keeps an alert after its end.",
+    "alerts.reconcile_interval_seconds": "Time between comparisons of the history with Prometheus; 0: never.",
+    "alerts.reconcile_after_seconds": "How long an alert must have fired before a comparison may close it.",
+    "reports.weekly": "Mail the weekly report about installations, once SMTP_HOST, SMTP_PORT, SMTP_FROM and "
+    "ALERT_EMAIL are set.",
+    "reports.weekly_hour": "Hour of Monday, in UTC, from which on it is sent.",
+    "reports.env_file": "File with the mail's settings as NAME=value lines, where they are not in the environment.",
     "log.level": "debug, info, warning or error.",
 }
 
@@ -199,7 +213,8 @@ def config_reference_command() -> None:
 def render_config_command(template: Path, output: Path, env_file: Path | None, mode: str) -> None:
     """Fill a configuration template from the environment, an env file, and NAME_FILE secrets.
 
-    A list entry that needs a setting which is not there is left out.
+    A list entry that needs a setting which is not there is left out. Where ALERT_HISTORY_TOKEN_FILE names no file yet,
+    it gets a token, and the file beside it (.sha256) the hash that the bridge is given.
     """
     try:
         permissions = int(mode, 8)
@@ -210,7 +225,10 @@ def render_config_command(template: Path, output: Path, env_file: Path | None, m
     logs.configure("info")
     try:
         document = render_config.read_text(template, f"--template {template}")
-        text = render_config.render(document, render_config.settings_lookup(os.environ, env_file))
+        lookup = render_config.settings_lookup(os.environ, env_file)
+        if token_file := lookup("ALERT_HISTORY_TOKEN_FILE"):
+            provide_token(Path(token_file))
+        text = render_config.render(document, lookup)
         render_config.write_atomically(output, text, permissions)
     except StartFailed as error:
         raise failure(error) from error

@@ -164,6 +164,35 @@ class ViewerConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Folder of the dashboards, as JSON files."""
 
 
+class AlertsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The history of alerts, which Alertmanager tells the bridge."""
+
+    webhook_token_hash_file: str = ""
+    """File with the SHA-256 of the token that Alertmanager sends, as render-config writes it beside the token. Empty:
+    it sends one of the bridge's own tokens."""
+    history_max_entries: Count = 100_000
+    """Alerts that are kept; over it the oldest go."""
+    history_max_age_days: Annotated[float, msgspec.Meta(gt=0, le=36_500)] = 400.0
+    """How long an alert is kept after its end."""
+    reconcile_interval_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
+    """Time between two comparisons with what fires in Prometheus; 0: never. A silenced or inhibited alert is closed
+    by that alone, as nobody is told of its end."""
+    reconcile_after_seconds: Seconds = 300.0
+    """How long an alert must have fired before such a comparison may close it."""
+
+
+class ReportsConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is sent by mail, with the settings that alerts are mailed with (SMTP_HOST, ALERT_EMAIL …)."""
+
+    weekly: bool = True
+    """Whether the week's installations are told on Monday. Needs the mail's settings; a week is left out if neither it
+    nor the one before has data."""
+    weekly_hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 6
+    """Hour of Monday in UTC."""
+    env_file: str = ""
+    """File with NAME=value lines for the mail's settings that are not in the environment."""
+
+
 class LogConfig(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is logged."""
 
@@ -249,6 +278,8 @@ class Config(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prometheus: PrometheusConfig = PrometheusConfig()
     grafana: GrafanaConfig = GrafanaConfig()
     viewer: ViewerConfig = ViewerConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    reports: ReportsConfig = ReportsConfig()
     log: LogConfig = LogConfig()
 
 

@@ -16,6 +16,7 @@ from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.mappings.load import load_mappings
 from pushgateway_bridge.mappings.problems import MappingsInvalid
 from pushgateway_bridge.plugins import plugins_of, with_plugins
+from pushgateway_bridge.reports.mailing import mail_of
 from pushgateway_bridge.web.geo import Countries
 from pushgateway_bridge.web.rate import ClientAddresses
 from telemetry_web_config import config as web_config
@@ -97,6 +98,8 @@ def _mappings(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Find
 
 def _secrets(config: Config, _dialects: Mapping[str, Dialect]) -> Iterator[Finding]:
     stats_secret(config, os.environ)
+    if (mail := mail_of(config)) is not None:
+        yield Finding(f"reports.weekly: to {mail.recipients} by {mail.host}:{mail.port}")
     if config.geo.database:
         Countries(ClientAddresses(()), config.geo.database)
         yield Finding(f"geo.database: {config.geo.database}")

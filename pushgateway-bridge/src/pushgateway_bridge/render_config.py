@@ -2,7 +2,8 @@
 
 ``${NAME}`` stands for a setting: from the environment, else an env file, else the file that ``NAME_FILE`` names.
 An entry of a list that needs a setting which is not there is left out; a list that is left empty too. So a
-receiver has just the ways to notify that were configured, and the file loads without any.
+receiver has just the ways to notify that were configured, and the file loads without any. Alertmanager's
+configuration gets the routes by which its receivers are tested.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 import yaml
 
 from pushgateway_bridge.errors import StartFailed
+from pushgateway_bridge.receivers import with_test_routes
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class _Missing(Exception):
 
 
 def render(template: str, lookup: Lookup) -> str:
-    """*template* with its placeholders filled.
+    """*template* with its placeholders filled, and with routes for tests if it is Alertmanager's.
 
     A scalar that is one placeholder becomes what its value means in YAML, so that a number is a number. Raises
     StartFailed if the template is no YAML, or needs a missing setting outside any list.
@@ -50,7 +52,7 @@ def render(template: str, lookup: Lookup) -> str:
         filled = _fill(document, lookup)
     except _Missing as error:
         raise StartFailed(f"the template needs {error}, which is not set") from error
-    return yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.safe_dump(with_test_routes(filled), sort_keys=False, allow_unicode=True, width=110)
 
 
 def _fill(value: object, lookup: Lookup) -> object:

@@ -1,4 +1,4 @@
-"""Metrics about what is held: journal, state, tokens and configuration. Read when a scrape asks."""
+"""Metrics about what is held: journal, state, tokens, configuration, alerts, reports. Read when a scrape asks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from pushgateway_bridge.access.tokens import Tokens
+from pushgateway_bridge.alerts.history import AlertHistory
 from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.reports.schedule import ReportCounts
 from pushgateway_bridge.state.store import Store
 from pushgateway_bridge.web.protocol import BridgeProtocol
 from pushgateway_bridge.web.tokens import TOKEN_STATES, state_of
@@ -138,3 +140,51 @@ class AccessMetrics(Collector):
                 "Unix time at which the certificate of web.config_file expires; not there without TLS.",
                 expires.timestamp(),
             )
+
+
+class AlertMetrics(Collector):
+    """How much the history of alerts holds, and what was told."""
+
+    def __init__(self, history: AlertHistory) -> None:
+        self._history = history
+
+    def collect(self) -> Iterator[Metric]:
+        history = self._history
+        yield GaugeMetricFamily(
+            "telemetry_alert_history_entries",
+            "Alerts in the history, one for each time that one fired.",
+            history.entries,
+        )
+        notifications = CounterMetricFamily(
+            "telemetry_alert_history_notifications",
+            "Alerts in the notifications that were stored, by status; repeats too.",
+            labels=("status",),
+        )
+        for status, count in history.notifications.items():
+            notifications.add_metric((status,), count)
+        yield notifications
+        failed = CounterMetricFamily(
+            "telemetry_alert_history_failed",
+            "Notifications that were not stored, by reason; Alertmanager was told.",
+            labels=("reason",),
+        )
+        for reason, count in history.failed.items():
+            failed.add_metric((reason,), count)
+        yield failed
+
+
+class ReportMetrics(Collector):
+    """What became of the weekly reports since the start."""
+
+    def __init__(self, counts: ReportCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "telemetry_weekly_reports", "Weekly reports that the mail server took.", self._counts.sent
+        )
+        yield CounterMetricFamily(
+            "telemetry_weekly_reports_failed",
+            "Tries to send a weekly report that failed; the log says why, and it is tried again.",
+            self._counts.failed,
+        )

@@ -120,6 +120,8 @@ NOWHERE = {
 NOWHERE |= {(method, "/mg/health") for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE")}
 NOWHERE |= {("GET", path) for path in DIALECTS["minigem"].paths}
 """Where minigem's own framework knows no route: always 404."""
+ALERTS = {("POST", "/api/v1/alerts/webhook"), ("DELETE", "/api/v1/alerts/history")}
+"""Alertmanager's, and a deletion that must say of what: tests/bridge/web/test_alerts_api.py."""
 POSTED_READS = {("POST", "/api/v1/explain/{name}")}
 """They store nothing."""
 PUSHES = {
@@ -188,7 +190,7 @@ def test_no_route_is_forgotten(web: Web) -> None:
     routes = set(routes_of(web))
     others = {(method, path) for method, path in routes if path not in PUSHES or method == "GET"}
 
-    known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE | POSTED_READS
+    known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE | ALERTS | POSTED_READS
     assert routes >= known
     assert {method for method, _ in others - known} == {"GET"}
 

@@ -74,10 +74,13 @@ def _own() -> Programs:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
             Archive(suites[-1], folder / "apt", print).unpack(["prometheus-alertmanager"], root)
-        found = {
-            name: tools.install(name, root / "usr/bin" / file, root, folder)
-            for name, file in {"alertmanager": "prometheus-alertmanager", "amtool": "amtool"}.items()
-        }
+        found = {}
+        for name, file in {"alertmanager": "prometheus-alertmanager", "amtool": "amtool"}.items():
+            link = folder / "bin" / name
+            # One that is there may be running, and is not written anew.
+            found[name] = (
+                link if link.exists() else tools.install(name, root / "usr/bin" / file, root, folder)
+            )
     if not all(tools.version(path) for path in found.values()):
         raise StackError(f"Alertmanager of Debian {suites[-1].name} does not run on this machine")
     return Programs(**found)

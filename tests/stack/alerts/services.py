@@ -247,7 +247,7 @@ def mail_server(
         server: object, session: object, envelope: object, kind: str, data: object
     ) -> AuthResult:
         right = isinstance(data, LoginPassword) and logins.get(data.login.decode()) == data.password.decode()
-        return AuthResult(success=right, auth_data=data)
+        return AuthResult(success=right, handled=False, auth_data=data)  # aiosmtpd answers
 
     port = free_port()
     controller = Controller(

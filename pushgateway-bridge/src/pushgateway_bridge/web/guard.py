@@ -158,27 +158,34 @@ class Guard:
         """Lets through who may delete."""
         await self._require(request, Right.DELETE)
 
+    async def reporter(self, request: Request) -> None:
+        """Let through who may tell of alerts: who may push for any source. Raises PushRejected."""
+        visitor = await self._identified(request, Right.PUSH)
+        if visitor.job or visitor.instance:
+            raise Forbidden(f"token {visitor.token_id} is bound to a source, and alerts are about any")
+
     async def _require(self, request: Request, right: Right) -> None:
         """Let through who has *right*; ``visitor_of`` then says who it is."""
-        request.state.visitor = await self._visitor(request, right)
+        try:
+            request.state.visitor = await self._identified(request, right)
+        except PushRejected as refusal:
+            raise self.denied(refusal) from refusal
 
-    async def _visitor(self, request: Request, right: Right) -> Pusher:
+    async def _identified(self, request: Request, right: Right) -> Pusher:
+        """Who asks and has *right*. Raises PushRejected."""
         if door_of(request) is Door.OWNER:
             return Pusher(0, "owner")
         authorization = request.headers.get("authorization", "")
         scheme, _, credentials = authorization.partition(" ")
-        try:
-            users = self.users
-            if scheme.lower() == "basic" and users is not None:
-                await self._check_user(users, authorization)
-                if right not in USERS_RIGHTS:
-                    raise Forbidden(f"users of web.config_file may not {right}: use a token")
-                return USER
-            if scheme.lower() != "bearer":
-                raise MissingToken(f"this needs a token with the right {right}: Authorization: Bearer TOKEN")
-            return (await self.known(credentials.strip(), right)).pusher
-        except PushRejected as refusal:
-            raise self.denied(refusal) from refusal
+        users = self.users
+        if scheme.lower() == "basic" and users is not None:
+            await self._check_user(users, authorization)
+            if right not in USERS_RIGHTS:
+                raise Forbidden(f"users of web.config_file may not {right}: use a token")
+            return USER
+        if scheme.lower() != "bearer":
+            raise MissingToken(f"this needs a token with the right {right}: Authorization: Bearer TOKEN")
+        return (await self.known(credentials.strip(), right)).pusher
 
     def denied(self, refusal: PushRejected) -> HTTPException:
         """*refusal* as the framework's error."""

@@ -116,6 +116,7 @@ _DIALECTS: Final = {
 _OTHERS: Final = {
     "metrics": "what Prometheus scrapes",
     "prometheus": "reading what Prometheus has stored",
+    "alerts": "the history of alerts, which Alertmanager tells",
     "tokens": "who may push, read, delete and administer",
     "health": "whether the bridge runs, and whether it can take pushes",
     "operation": "the bridge itself",

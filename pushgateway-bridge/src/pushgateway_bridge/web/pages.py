@@ -7,10 +7,11 @@ import logging
 import mimetypes
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 
 from pushgateway_bridge.web.guard import Guard
 
@@ -108,6 +109,13 @@ def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter
     @router.api_route("/dashboard/", methods=["GET", "HEAD"], dependencies=page_reader)
     async def dashboard() -> Response:
         return _built_page("index.html", _NO_VIEWER)
+
+    @router.api_route("/d/{uid}", methods=["GET", "HEAD"])
+    @router.api_route("/d/{uid}/{slug}", methods=["GET", "HEAD"])
+    async def as_in_grafana(uid: str, request: Request) -> RedirectResponse:
+        """Links of alerts and dashboards are written for Grafana; the parameters mean the same here."""
+        kept = f"&{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/dashboard?uid={quote(uid, safe='')}{kept}", 307)
 
     @router.api_route("/docs", methods=["GET", "HEAD"], dependencies=page_reader)
     @router.api_route("/docs/", methods=["GET", "HEAD"], dependencies=page_reader)

@@ -1,0 +1,1 @@
+"""The history of alerts: what Alertmanager told, on disk, and what Prometheus says of it."""

@@ -1,0 +1,1 @@
+"""The weekly report about installations: from PromQL to a mail."""
