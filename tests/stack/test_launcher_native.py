@@ -77,7 +77,7 @@ def test_parts_are_started_with_their_addresses_folders_and_the_features_they_kn
         "bridge": "/venv/pushgateway-bridge serve --web.listen-address 127.0.0.1:10091"
         f" --journal.directory {run}/data/bridge --prometheus.url http://127.0.0.1:9090"
         f" --viewer.dashboards-directory {tmp_path}/grafana/dashboards"
-        f" --alerts.token-hash-file {run}/config/alert-history-token.sha256",
+        f" --alerts.webhook-token-hash-file {run}/config/alert-history-token.sha256",
         "prometheus": f"{prometheus} --config.file={run}/config/prometheus/prometheus.yml"
         f" --storage.tsdb.path={run}/data/prometheus --web.listen-address=127.0.0.1:9090"
         " --web.external-url=http://127.0.0.1:9090/ --storage.tsdb.retention.time=30d"
