@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,8 @@ from playwright.sync_api import (
 
 from stack import tools, viewer
 from tests.bridge.process import BridgeProcess
+from tests.stack import programs
+from tests.stack.stores import Prometheus
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Stack
@@ -46,6 +49,14 @@ FLAGS = (
 )
 MOST_SCRIPT_BYTES = 150 * 1024
 """Gzipped."""
+
+UIDS = sorted(path.stem for path in (REPOSITORY / "grafana/dashboards").glob("*.json"))
+DOCUMENTS: dict[str, Any] = {
+    uid: json.loads((REPOSITORY / f"grafana/dashboards/{uid}.json").read_text(encoding="utf-8"))
+    for uid in UIDS
+}
+COMPARED = {"stat", "bargauge", "piechart"}
+"""Kinds of panels whose numbers are those of their instant queries."""
 
 PUSH = {"name": "my-server", "cpuC": 8, "cpuL": 63, "tRam": 31387, "uRam": 16382, "disk": 50400}
 STATS = ("Machine", "Uptime", "CPU", "Memory", "Fullest disk", "Load per core", "Last report")
@@ -90,24 +101,48 @@ def stack_with_data(running_stack: Stack) -> Stack:
     return running_stack
 
 
+@pytest.fixture(scope="session")
+def lively_stack(stack_with_data: Stack) -> Stack:
+    """The stack with a pushed host, events and installations, old enough to be asked about as something past."""
+    push(stack_with_data)
+    said = {"anon": "0" * 32, "os": "linux-x64", "ext": "2.3.1", "vscode": "1.96.0", "sessionId": "s-81"}
+    run = {"durationMs": 4180, "waitMsTotal": 900, "exit": 0, "cumulativeBytesBucket": "1-10k"}
+    events = [{**said, "evt": "java.run.started"}, {**said, "evt": "java.run.completed", "m": run}]
+    script = {"type": "lxc", "nsapp": "gitea", "os_type": "debian", "os_version": "13", "disk_size": 8}
+    for number, status in enumerate(["success", "success", "failed"]):
+        ids = {"random_id": f"r-{number}", "execution_id": f"e-{number}", **script}
+        for path, body in {
+            "/t": {"schema": "jwc.v1", "batch": events},
+            "/telemetry": {**ids, "status": status, "exit_code": 0 if status == "success" else 1},
+        }.items():
+            answer = requests.post(f"{stack_with_data.bridge}{path}", json=body, timeout=10)
+            assert answer.status_code < 300, answer.text
+    end = time.monotonic() + 60
+    while len(ask(stack_with_data, "sum(minigem_events_total) and sum(proxmoxve_executions_total)")) == 0:
+        assert time.monotonic() < end, "the events did not appear in Prometheus"
+        time.sleep(1)
+    time.sleep(21)
+    return stack_with_data
+
+
 class Visit:
     """One page of its own context, with what it asked for and what it complained about."""
 
-    def __init__(self, page: Page, stack: Stack) -> None:
+    def __init__(self, page: Page, bridge: str) -> None:
         self.page = page
-        self.stack = stack
+        self.bridge = bridge
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("request", self._asked)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def open(self, query: str = "") -> None:
+    def open(self, query: str = "", uid: str = "host") -> None:
         """Load the page, again if this machine's interfaces changed meanwhile: Chromium then drops requests."""
         for _ in range(3):
             self.requests.clear()
             self.complaints.clear()
-            self.page.goto(f"{self.stack.bridge}/dashboard?refresh=&{query}")
+            self.page.goto(f"{self.bridge}/dashboard?{query}&uid={uid}&refresh=")
             self.settle()
             if not any("ERR_NETWORK_CHANGED" in complaint for complaint in self.complaints):
                 return
@@ -133,6 +168,15 @@ class Visit:
             if address.path == "/api/v1/prometheus/query"
         ]
 
+    def parameter(self, name: str) -> list[str]:
+        """What the page's address says."""
+        return parse_qs(urlsplit(self.page.url).query, keep_blank_values=True).get(name, [])
+
+    def numbers(self, title: str) -> list[float]:
+        """All numbers that a panel shows, as they were before they were written out."""
+        marked = self.panel(title).locator("[data-value]").all()
+        return [float(str(one.get_attribute("data-value"))) for one in marked]
+
     def _asked(self, request: Request) -> None:
         self.requests.append(request.url)
 
@@ -144,7 +188,7 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, stack_with_data: Stack) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    yield Visit(context.new_page(), stack_with_data)
+    yield Visit(context.new_page(), stack_with_data.bridge)
     context.close()
 
 
@@ -222,12 +266,10 @@ def test_the_host_dashboard_is_drawn_without_complaint_or_foreign_request(visit:
         expect(visit.panel(title)).to_have_attribute("data-state", "ready")
     assert visit.page.title() == "Host · Telemetry"
     assert visit.complaints == []
-    assert {f"{part.scheme}://{part.netloc}" for part in map(urlsplit, visit.requests)} == {
-        visit.stack.bridge
-    }
+    assert {f"{part.scheme}://{part.netloc}" for part in map(urlsplit, visit.requests)} == {visit.bridge}
 
 
-def test_stats_are_what_promql_answers_at_the_same_moment(visit: Visit) -> None:
+def test_stats_are_what_promql_answers_at_the_same_moment(visit: Visit, stack_with_data: Stack) -> None:
     visit.open()
     asked = {query["query"]: query["time"] for query in visit.instant_queries()}
     compared = []
@@ -239,15 +281,15 @@ def test_stats_are_what_promql_answers_at_the_same_moment(visit: Visit) -> None:
         "Uptime": "time() - node_boot_time_seconds",
     }.items():
         (expr,) = [expr for expr in asked if expr.startswith(part)]
-        (series,) = ask(visit.stack, expr, time=asked[expr])
+        (series,) = ask(stack_with_data, expr, time=asked[expr])
         compared.append((title, visit.shown(title), float(series["value"][1])))
 
     assert [shown for _, shown, _ in compared] == pytest.approx([answer for _, _, answer in compared])
     assert time.time() - float(asked[expr]) < 60, "the page shows the present"
 
 
-def test_a_pushed_host_can_be_chosen_and_shows_what_it_sent(visit: Visit) -> None:
-    push(visit.stack)
+def test_a_pushed_host_can_be_chosen_and_shows_what_it_sent(visit: Visit, stack_with_data: Stack) -> None:
+    push(stack_with_data)
     visit.open()
     visit.page.get_by_label("Job", exact=True).select_option("pixeltracker")
     expect(visit.page.get_by_label("Host", exact=True)).to_have_value("my-server")
@@ -261,8 +303,8 @@ def test_a_pushed_host_can_be_chosen_and_shows_what_it_sent(visit: Visit) -> Non
     assert visit.panel("Disk throughput").get_by_role("status").inner_text() == "This host does not send it."
 
 
-def test_the_address_alone_chooses_host_and_range(visit: Visit) -> None:
-    push(visit.stack)
+def test_the_address_alone_chooses_host_and_range(visit: Visit, stack_with_data: Stack) -> None:
+    push(stack_with_data)
     visit.open("var-job=pixeltracker&var-instance=my-server&from=now-6h&to=now")
 
     expect(visit.page.get_by_label("Job", exact=True)).to_have_value("pixeltracker")
@@ -313,7 +355,7 @@ def test_a_failing_prometheus_is_told_in_each_panel_and_passes(visit: Visit) -> 
 
 
 def test_without_grafana_there_is_no_link_to_it(visit: Visit) -> None:
-    settings = requests.get(f"{visit.stack.bridge}/api/v1/viewer/settings", timeout=10).json()
+    settings = requests.get(f"{visit.bridge}/api/v1/viewer/settings", timeout=10).json()
     visit.open()
 
     links = visit.page.get_by_role("link", name="Open in Grafana")
@@ -343,23 +385,454 @@ def test_the_chosen_theme_outlasts_a_reload(visit: Visit) -> None:
     expect(visit.page.locator("html")).to_have_attribute("data-theme", "light")
 
 
+def expected_query(expr: str) -> re.Pattern[str]:
+    """What the page asks for *expr*, whatever stands for its placeholders."""
+    literal = [re.escape(part) for part in re.split(r"\$\w+|\$\{\w+(?::\w+)?\}", expr)]
+    return re.compile(r'[^"\]]+?'.join(literal), re.DOTALL)
+
+
+def instant_panels(uid: str) -> list[Any]:
+    return [
+        panel
+        for panel in DOCUMENTS[uid]["panels"]
+        if panel["type"] in COMPARED
+        and all(target.get("instant") and target.get("format") != "table" for target in panel["targets"])
+        and panel["options"].get("textMode") != "name"
+    ]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_every_dashboard_shows_what_promql_answers(visit: Visit, lively_stack: Stack, uid: str) -> None:
+    """Of a moment that is over: what Prometheus knows of it does not change any more."""
+    end = int(time.time() - 20) * 1000
+    visit.open(f"from={end - 900_000}&to={end}", uid)
+    asked = {query["query"]: query["time"] for query in visit.instant_queries()}
+    shown, answered = {}, {}
+    for panel in instant_panels(uid):
+        queries = [
+            query
+            for target in panel["targets"]
+            for query in asked
+            if expected_query(target["expr"]).fullmatch(query)
+        ]
+        values = [
+            float(one["value"][1]) for query in queries for one in ask(lively_stack, query, time=asked[query])
+        ]
+        assert len(queries) == len(panel["targets"]), panel["title"]
+        wanted = [value for value in values if panel["type"] != "piechart" or value >= 0]
+        answered[panel["title"]] = pytest.approx(sorted(wanted), nan_ok=True)
+        shown[panel["title"]] = sorted(visit.numbers(panel["title"]))
+
+    assert shown == answered
+    assert any(shown.values())
+    assert visit.page.title() == f"{DOCUMENTS[uid]['title']} · Telemetry"
+    assert visit.page.locator(".panel[data-state=error]").all_inner_texts() == []
+    assert visit.page.get_by_text("need Grafana").count() == 0
+    assert visit.complaints == []
+    assert {f"{part.scheme}://{part.netloc}" for part in map(urlsplit, visit.requests)} == {visit.bridge}
+
+
+@pytest.mark.parametrize("uid", UIDS)
 @pytest.mark.parametrize(
     ("name", "scheme", "width", "height"),
     [("dark", "dark", 1440, 900), ("light", "light", 1440, 900), ("phone", "dark", 360, 780)],
 )
 def test_the_page_fits_and_is_pictured(
-    browser: Browser, stack_with_data: Stack, name: str, scheme: Any, width: int, height: int
+    browser: Browser, lively_stack: Stack, uid: str, name: str, scheme: Any, width: int, height: int
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    seen = Visit(context.new_page(), stack_with_data)
-    seen.open("from=now-15m&to=now")
+    seen = Visit(context.new_page(), lively_stack.bridge)
+    seen.open("from=now-15m&to=now", uid)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    seen.page.screenshot(path=SCREENSHOTS / f"host-{name}.png", full_page=True)
+    seen.page.screenshot(path=SCREENSHOTS / f"{uid}-{name}.png", full_page=True)
     overflow = seen.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     context.close()
 
     assert overflow <= 0
     assert seen.complaints == []
+
+
+# Around the dashboards
+
+
+def test_a_grafana_link_leads_to_the_same_dashboard_here(stack_with_data: Stack) -> None:
+    address = f"{stack_with_data.bridge}/d/host/any-slug?var-job=node&from=now-6h"
+    answer = requests.get(address, allow_redirects=False, timeout=10)
+
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/dashboard?uid=host&var-job=node&from=now-6h"
+
+
+def test_a_uid_in_a_link_cannot_add_parameters(stack_with_data: Stack) -> None:
+    answer = requests.get(f"{stack_with_data.bridge}/d/a%26b%3Dc", allow_redirects=False, timeout=10)
+
+    assert answer.headers["location"] == "/dashboard?uid=a%26b%3Dc"
+
+
+def test_another_dashboard_is_found_by_words_and_opened_by_keys(visit: Visit) -> None:
+    visit.open("from=now-6h&to=now")
+    visit.page.keyboard.press("d")
+    visit.page.get_by_label("Find a dashboard", exact=True).fill("bridge")
+    expect(visit.page.get_by_role("dialog").get_by_role("link")).to_have_count(1)
+    visit.page.keyboard.press("Enter")
+
+    expect(visit.page).to_have_title("Bridge · Telemetry")
+    assert visit.parameter("uid") == ["bridge"]
+    assert visit.parameter("from") == ["now-6h"]
+    visit.page.go_back()
+    expect(visit.page).to_have_title("Host · Telemetry")
+
+
+def test_the_keys_are_told(visit: Visit) -> None:
+    visit.open()
+    visit.page.keyboard.press("?")
+    told = visit.page.get_by_role("dialog", name="Keys")
+    expect(told).to_contain_text("Choose a dashboard")
+    visit.page.keyboard.press("Escape")
+
+    expect(told).to_have_count(0)
+
+
+def test_a_host_of_the_fleet_leads_to_its_own_page(visit: Visit, stack_with_data: Stack) -> None:
+    push(stack_with_data)
+    visit.open("", "fleet")
+    visit.panel("All hosts").get_by_role("link", name="my-server", exact=True).click()
+
+    expect(visit.page).to_have_title("Host · Telemetry")
+    expect(visit.page.get_by_label("Host", exact=True)).to_have_value("my-server")
+    assert visit.parameter("var-job") == ["pixeltracker"]
+
+
+def test_one_job_of_several_can_be_ticked_and_all_again(visit: Visit, stack_with_data: Stack) -> None:
+    push(stack_with_data)
+    visit.open("", "fleet")
+    rows = visit.panel("All hosts").locator("tbody tr")
+    expect(rows.filter(has_text="my-server")).to_have_count(1)
+    visit.page.locator("summary[aria-label=Job]").click()
+    visit.page.get_by_role("checkbox", name="node", exact=True).check()
+    expect(rows.filter(has_text="my-server")).to_have_count(0)
+    assert visit.parameter("var-job") == ["node"]
+
+    visit.page.get_by_role("checkbox", name="All", exact=True).first.check()
+    expect(rows.filter(has_text="my-server")).to_have_count(1)
+    assert visit.parameter("var-job") == ["$__all"]
+
+
+def test_a_range_of_ones_own_is_shown_and_kept_in_the_address(visit: Visit) -> None:
+    visit.open()
+    visit.page.get_by_label("Time range", exact=True).select_option("own")
+    dialog = visit.page.get_by_role("dialog")
+    dialog.get_by_label("From").fill("2026-01-02T03:04")
+    dialog.get_by_label("To").fill("2026-01-02T03:04")
+    dialog.get_by_role("button", name="Show").click()
+    expect(dialog.get_by_role("alert")).to_have_text("The range ends before it starts.")
+    dialog.get_by_label("To").fill("2026-01-02T04:04")
+    dialog.get_by_role("button", name="Show").click()
+    visit.settle()
+
+    assert int(visit.parameter("to")[0]) - int(visit.parameter("from")[0]) == 3_600_000
+    expect(visit.page.get_by_label("Time range", exact=True)).to_have_value("fixed")
+    expect(visit.panel("Load")).to_have_attribute("data-state", "empty")
+
+
+def test_keys_go_back_and_forth_in_time(visit: Visit) -> None:
+    visit.open("from=1767323040000&to=1767326640000")
+    visit.page.keyboard.press("[")
+    assert visit.parameter("from") == ["1767321240000"]
+    visit.page.keyboard.press("-")
+    assert int(visit.parameter("to")[0]) - int(visit.parameter("from")[0]) == 7_200_000
+    visit.page.keyboard.press("0")
+
+    assert visit.parameter("from") == visit.parameter("to") == []
+
+
+def test_dashboards_follow_each_other_on_a_wall_until_they_are_stopped(visit: Visit) -> None:
+    visit.open("cycle=2s&from=now-15m&to=now")
+    titles = [document["title"] for document in DOCUMENTS.values()]
+    after = sorted(titles)[(sorted(titles).index("Host") + 1) % len(titles)]
+    expect(visit.page).to_have_title(f"{after} · Telemetry")
+    assert visit.parameter("cycle") == ["2s"]
+    visit.page.get_by_role("button", name="Stop cycling").click()
+
+    assert visit.parameter("cycle") == []
+    expect(visit.page.get_by_role("button", name="Stop cycling")).to_have_count(0)
+
+
+def test_a_chart_is_told_in_words_and_read_with_arrow_keys(visit: Visit) -> None:
+    visit.open("from=now-5m&to=now")
+    chart = visit.panel("Memory use").get_by_role("img")
+    told = str(chart.get_attribute("aria-label"))
+    assert told.startswith("Memory use: 4 series, ")
+    assert re.search(r"total: last [\d.]+ [KMG]iB, lowest ", told)
+
+    chart.focus()
+    visit.page.keyboard.press("ArrowLeft")
+    expect(visit.page.locator(".tooltip:visible")).to_contain_text("total")
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.locator(".tooltip:visible")).to_have_count(0)
+
+
+def test_a_folded_row_asks_only_when_it_is_opened(visit: Visit) -> None:
+    """The file's own rows are open; here the first one is folded as Grafana would save it."""
+    document = json.loads(json.dumps(DOCUMENTS["host"]))
+    first = next(index for index, panel in enumerate(document["panels"]) if panel["type"] == "row")
+    until = next(
+        index for index, panel in enumerate(document["panels"]) if panel["type"] == "row" and index > first
+    )
+    document["panels"][first] |= {"collapsed": True, "panels": document["panels"][first + 1 : until]}
+    del document["panels"][first + 1 : until]
+    visit.page.route("**/api/v1/dashboards/host", lambda route: route.fulfill(json=document))
+    visit.open()
+    folded = visit.page.locator(".panel[aria-label='CPU by mode']")
+    expect(folded).to_have_attribute("data-state", "waiting")
+    asked = len(visit.requests)
+
+    visit.page.get_by_role("heading", name="Processor").click()
+    expect(folded).to_have_attribute("data-state", "ready")
+    assert len(visit.requests) > asked
+
+
+def test_the_legend_and_the_place_in_a_table_outlast_a_refresh(visit: Visit) -> None:
+    visit.open()
+    table = visit.panel("Filesystems").get_by_role("region")
+    table.get_by_role("button", name="Size").click()
+    visit.panel("Memory use").get_by_role("button", name="total", exact=True).click()
+    visit.page.keyboard.press("r")
+    visit.settle()
+
+    expect(table.get_by_role("columnheader", name="Size")).to_have_attribute("aria-sort", "descending")
+    total = visit.panel("Memory use").get_by_role("button", name="total", exact=True)
+    expect(total).to_have_attribute("aria-pressed", "true")
+
+
+# Every kind of panel, and a Prometheus that goes and comes, with a bridge and a Prometheus of their own
+
+
+def panel_of(number: int, kind: str, title: str, expr: str, **more: Any) -> dict[str, Any]:
+    """A panel with one query, three to a row."""
+    target = {"refId": "A", "expr": expr, "legendFormat": "{{job}}", **more.pop("target", {})}
+    place = {"x": number % 3 * 8, "y": number // 3 * 8, "w": 8, "h": 8}
+    return {"id": number, "type": kind, "title": title, "gridPos": place, "targets": [target], **more}
+
+
+LIMITS = {"steps": [{"value": None, "color": "green"}, {"value": 2, "color": "red"}]}
+STATES = {"type": "value", "options": {"1": {"text": "answers", "color": "green"}}}
+NEVER = {"type": "special", "options": {"match": "nan", "result": {"text": "never", "color": "red"}}}
+INSTANT = {"instant": True}
+ROWS = {"instant": True, "format": "table"}
+WITHOUT_TIME = [{"id": "organize", "options": {"excludeByName": {"Time": True}}}]
+HOSTILE = """
+# Words
+
+**Bold**, `code`, [inside](/d/kinds?var-job=x), [runs](javascript:alert(1)) and <img src=x onerror=alert(1)>.
+
+- one
+- two
+"""
+KINDS = {
+    "uid": "kinds",
+    "title": "Kinds",
+    "tags": ["test"],
+    "time": {"from": "now-5m", "to": "now"},
+    "refresh": "1s",
+    "annotations": {
+        "list": [{"name": "Alive", "expr": 'up{job="bridge"}', "titleFormat": "{{job}} is alive"}]
+    },
+    "panels": [
+        panel_of(
+            0,
+            "stat",
+            "Mapped",
+            'up{job="bridge"}',
+            target=INSTANT,
+            fieldConfig={
+                "defaults": {"mappings": [STATES], "links": [{"url": "/d/kinds?x=${__value.text}"}]}
+            },
+        ),
+        panel_of(
+            1,
+            "stat",
+            "Not a number",
+            "vector(NaN)",
+            target=INSTANT,
+            fieldConfig={"defaults": {"mappings": [NEVER]}},
+        ),
+        panel_of(
+            2,
+            "bargauge",
+            "Bars",
+            'label_replace(vector(3), "job", "three", "", "") or label_replace(vector(1), "job", "one", "", "")',
+            target=INSTANT,
+            fieldConfig={"defaults": {"thresholds": LIMITS, "min": 0, "max": 4, "unit": "s"}},
+        ),
+        panel_of(
+            3,
+            "barchart",
+            "Columns",
+            'label_replace(vector(3), "job", "three", "", "") or label_replace(vector(1), "job", "one", "", "")',
+            target=ROWS,
+            transformations=WITHOUT_TIME,
+        ),
+        panel_of(
+            4,
+            "piechart",
+            "Shares",
+            'label_replace(vector(3), "job", "three", "", "") or label_replace(vector(1), "job", "one", "", "")',
+            target=INSTANT,
+        ),
+        panel_of(
+            5,
+            "heatmap",
+            "Heat",
+            'label_replace(vector(3), "le", "1", "", "") or label_replace(vector(7), "le", "+Inf", "", "")',
+        ),
+        panel_of(
+            6,
+            "state-timeline",
+            "States",
+            'up{job="bridge"}',
+            fieldConfig={"defaults": {"mappings": [STATES]}},
+        ),
+        panel_of(
+            7,
+            "table",
+            "Rows",
+            'label_replace(vector(3), "host", "my server", "", "")',
+            target=ROWS,
+            transformations=[
+                {
+                    "id": "organize",
+                    "options": {"excludeByName": {"Time": True}, "renameByName": {"host": "Host name"}},
+                }
+            ],
+            fieldConfig={
+                "defaults": {},
+                "overrides": [
+                    {
+                        "matcher": {"id": "byName", "options": "Host name"},
+                        "properties": [
+                            {
+                                "id": "links",
+                                "value": [
+                                    {"title": "To it", "url": '/d/kinds?var-x=${__data.fields["Host name"]}'}
+                                ],
+                            }
+                        ],
+                    }
+                ],
+            },
+        ),
+        {
+            "id": 8,
+            "type": "text",
+            "title": "Words",
+            "gridPos": {"x": 16, "y": 16, "w": 8, "h": 8},
+            "options": {"mode": "markdown", "content": HOSTILE},
+        },
+        panel_of(
+            9, "timeseries", "Course", "up", fieldConfig={"defaults": {"custom": {"drawStyle": "bars"}}}
+        ),
+        panel_of(
+            10,
+            "table",
+            "Nothing",
+            "vector(1) > 2",
+            target=ROWS,
+            fieldConfig={"defaults": {"noValue": "quiet"}},
+        ),
+        panel_of(11, "stat", "Wrong", "this is no PromQL", target=INSTANT),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def kinds(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Visit, Prometheus]]:
+    """The page of a bridge with its own Prometheus, which a test may stop and start."""
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "dashboards").mkdir()
+    (folder / "dashboards/kinds.json").write_text(json.dumps(KINDS), encoding="utf-8")
+    bridge = BridgeProcess(folder / "journal", f"--viewer.dashboards-directory={folder / 'dashboards'}")
+    prometheus = Prometheus(
+        folder / "prometheus", programs.find("prometheus"), REPOSITORY, bridge_port=bridge.port
+    )
+    prometheus.hurry()
+    bridge.arguments = (*bridge.arguments, f"--prometheus.url={prometheus.url}")
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    with prometheus.running(), bridge:
+        end = time.monotonic() + 30
+        while prometheus.value('up{job="bridge"} offset 6s') != 1:
+            assert time.monotonic() < end, "Prometheus does not scrape the bridge"
+            time.sleep(0.2)
+        yield Visit(context.new_page(), f"http://127.0.0.1:{bridge.port}"), prometheus
+        context.close()
+
+
+def test_every_kind_of_panel_shows_its_numbers(kinds: tuple[Visit, Prometheus]) -> None:
+    shown, _ = kinds
+    shown.open("", "kinds")
+
+    expect(shown.panel("Mapped").get_by_role("link", name="answers")).to_have_attribute(
+        "href", "/dashboard?uid=kinds&x=answers"
+    )
+    expect(shown.panel("Not a number").locator(".stat-value")).to_have_text("never")
+    assert shown.panel("Bars").locator("li").all_inner_texts() == ["three\n3 s", "one\n1 s"]
+    assert sorted(shown.numbers("Bars")) == sorted(shown.numbers("Columns")) == [1, 3]
+    assert shown.panel("Shares").locator("tr").all_inner_texts() == ["three\t3\t75%", "one\t1\t25%"]
+    heat = str(shown.panel("Heat").get_by_role("img").get_attribute("aria-label"))
+    assert re.search(r"Heat: heat map, .+ in all, most of them up to ∞\.$", heat), heat
+    told = str(shown.panel("States").get_by_role("img").get_attribute("aria-label"))
+    assert told.endswith("At the end bridge: answers.")
+    expect(shown.panel("Rows").get_by_role("link", name="my server")).to_have_attribute(
+        "href", "/dashboard?uid=kinds&var-x=my+server"
+    )
+    expect(shown.panel("Course").locator("canvas")).to_be_visible()
+    assert shown.panel("Nothing").get_by_role("status").inner_text() == "quiet"
+    assert "parse error" in shown.panel("Wrong").get_by_role("status").inner_text()
+    expect(shown.panel("Wrong")).to_have_attribute("data-state", "error")
+
+
+def test_words_are_shown_and_nothing_in_them_runs(kinds: tuple[Visit, Prometheus]) -> None:
+    shown, _ = kinds
+    shown.open("", "kinds")
+    words = shown.panel("Words").locator(".prose")
+
+    assert words.locator("strong, code, li").all_inner_texts() == ["Bold", "code", "one", "two"]
+    assert words.locator("img").count() == 0
+    expect(words).to_contain_text("<img src=x onerror=alert(1)>")
+    assert [link.get_attribute("href") for link in words.get_by_role("link").all()] == [
+        "/dashboard?uid=kinds&var-job=x"
+    ]
+
+
+def test_alerts_are_marked_until_they_are_unwanted(kinds: tuple[Visit, Prometheus]) -> None:
+    shown, _ = kinds
+    shown.open("", "kinds")
+    expect(shown.page.get_by_role("button", name="Alerts are marked: 1")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    shown.panel("Course").get_by_role("img").focus()
+    shown.page.keyboard.press("End")
+    expect(shown.page.locator(".tooltip:visible")).to_contain_text("bridge is alive")
+    shown.page.keyboard.press("Escape")
+    shown.page.get_by_role("button", name="Alerts are marked: 1").click()
+
+    expect(shown.page.get_by_role("button", name="Mark alerts")).to_have_attribute("aria-pressed", "false")
+    assert shown.parameter("alerts") == ["off"]
+
+
+def test_the_page_outlasts_a_prometheus_that_goes_and_comes_back(kinds: tuple[Visit, Prometheus]) -> None:
+    """By itself: nobody loads it again."""
+    shown, prometheus = kinds
+    shown.open("refresh=1s", "kinds")
+    expect(shown.panel("Bars")).to_have_attribute("data-state", "ready")
+    prometheus.stop()
+    for title in ("Bars", "Course", "Rows", "States"):
+        expect(shown.panel(title)).to_have_attribute("data-state", "error")
+        expect(shown.panel(title).get_by_role("status")).to_have_text("Prometheus cannot be reached")
+    prometheus.start()
+
+    for title in ("Bars", "Course", "Rows", "States"):
+        expect(shown.panel(title)).to_have_attribute("data-state", "ready", timeout=20_000)
 
 
 # The API page, over a bridge of its own: what is tried there would show among the stack's hosts

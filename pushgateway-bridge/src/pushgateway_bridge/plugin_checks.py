@@ -34,7 +34,7 @@ MAX_HASH: Final = 2**64
 MAX_INTEGER: Final = 2**53
 
 OWN_PATHS: Final = (
-    *("/-", "/api/v1", "/dashboard", "/docs", "/landing.css", "/login", "/logout", "/metrics"),
+    *("/-", "/api/v1", "/d", "/dashboard", "/docs", "/landing.css", "/login", "/logout", "/metrics"),
     *("/health", "/healthz", "/dbhealth", "/stats", "/debug", "/api/records", "/api/exit-codes", "/api/auth"),
     *("/agents", "/data", "/hosts", "/details"),
     *("/pt", "/sm", "/sx", "/mg", "/pve"),

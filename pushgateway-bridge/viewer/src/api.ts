@@ -6,7 +6,15 @@ import type { TimeWindow } from './timerange';
 const TIMEOUT_MS = 30_000;
 const RETRY_MS = 300;
 
-export class RequestFailed extends Error {}
+export class RequestFailed extends Error {
+  constructor(
+    message: string,
+    /** Of the answer, if there was one. */
+    readonly status?: number,
+  ) {
+    super(message);
+  }
+}
 
 export interface RawSeries {
   metric: Record<string, string>;
@@ -72,7 +80,7 @@ async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
     throw new RequestFailed('the bridge cannot be reached');
   }
   const body = parsed(answer.text);
-  if (!answer.ok) throw new RequestFailed(reasonIn(body) ?? `the bridge answered ${answer.status}`);
+  if (!answer.ok) throw new RequestFailed(reasonIn(body) ?? `the bridge answered ${answer.status}`, answer.status);
   if (body === undefined) throw new RequestFailed('the answer is not JSON');
   return body as T;
 }

@@ -1,5 +1,7 @@
 /** Elements in one expression. Text is always text, never markup. */
 
+import type { ResolvedLink } from './links';
+
 type Attributes = Record<string, string | boolean | ((event: Event) => void)>;
 
 export function element<K extends keyof HTMLElementTagNameMap>(
@@ -31,4 +33,36 @@ export function choice(
     ...all.map(([value, text]) => element('option', { value, selected: value === chosen }, text)),
   );
   return select;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An element of a drawing. */
+export function drawing<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, string | number> = {},
+  ...children: (Node | string)[]
+): SVGElementTagNameMap[K] {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children);
+  return made;
+}
+
+/** *element* with style properties: an attribute `style` would be inline, which the page's policy forbids. */
+export function styled<E extends HTMLElement | SVGElement>(made: E, properties: Record<string, string>): E {
+  for (const [name, value] of Object.entries(properties)) made.style.setProperty(name, value);
+  return made;
+}
+
+/** An element that is a link if there is one, else a plain span. */
+export function linked(link: ResolvedLink | null, ...children: (Node | string)[]): HTMLElement {
+  return link ? anchor(link, ...children) : element('span', {}, ...children);
+}
+
+export function anchor(link: ResolvedLink, ...children: (Node | string)[]): HTMLAnchorElement {
+  const outside = link.inside ? {} : { rel: 'noreferrer' };
+  const made = element('a', { href: link.href, title: link.title, ...outside }, ...children);
+  if (link.blank) made.target = '_blank';
+  return made;
 }

@@ -7,6 +7,7 @@ import { formatValue } from './units';
 export interface FieldIdentity {
   name: string;
   refId?: string;
+  labels?: Record<string, string>;
 }
 
 export function fieldConfig(source: FieldConfigSource | undefined, field: FieldIdentity): FieldConfig {
@@ -25,17 +26,37 @@ export interface Shown {
 }
 
 /** One value as text and colour: value mappings first, then thresholds. */
-export function show(value: number, config: FieldConfig): Shown {
+export function show(value: number | string | null, config: FieldConfig): Shown {
   const mapped = mappedValue(value, config.mappings ?? []);
-  const byThreshold = config.color?.mode === 'thresholds' ? thresholdColour(value, config.thresholds?.steps ?? []) : null;
-  return {
-    text: mapped?.text ?? formatValue(value, config.unit, config.decimals),
-    colour: mapped?.color ?? byThreshold,
-  };
+  const number = typeof value === 'number' ? value : null;
+  const byThreshold =
+    number !== null && (config.color?.mode ?? 'thresholds') === 'thresholds' ? colourOf(number, config) : null;
+  const fixed = config.color?.mode === 'fixed' ? (config.color.fixedColor ?? null) : null;
+  const text = number === null ? (value === null ? '–' : String(value)) : formatValue(number, config.unit, config.decimals);
+  return { text: mapped?.text || text, colour: mapped?.color ?? byThreshold ?? fixed };
+}
+
+/** Name of the colour of the threshold that *value* has reached; null if the field has no thresholds. */
+export function colourOf(value: number, { thresholds, min = 0, max = 100 }: FieldConfig): string | null {
+  if (!thresholds?.steps?.length) return null;
+  const share = thresholds.mode === 'percentage' ? ((value - min) / (max - min || 1)) * 100 : value;
+  return thresholdColour(share, thresholds.steps);
+}
+
+/** What the field is called: its display name, with labels filled in, else the name that the query gives. */
+export function displayName({ displayName: wanted }: FieldConfig, { name, labels = {} }: FieldIdentity): string {
+  if (!wanted) return name;
+  return wanted
+    .replace(/\$\{__field\.labels\.([^}]+)\}/g, (_, label: string) => labels[label] ?? '')
+    .replace(/\$\{__(?:field|series)\.name\}/g, name);
 }
 
 function matches({ matcher }: Override, field: FieldIdentity): boolean {
   if (matcher.id === 'byName') return matcher.options === field.name;
+  if (matcher.id === 'byNames') {
+    const { names = [], mode } = (matcher.options ?? {}) as { names?: string[]; mode?: string };
+    return names.includes(field.name) !== (mode === 'exclude');
+  }
   if (matcher.id === 'byFrameRefID') return matcher.options === field.refId;
   if (matcher.id === 'byRegexp') return regexOf(String(matcher.options)).test(field.name);
   return false;
@@ -60,18 +81,42 @@ interface MappingResult {
   color?: string;
 }
 
-function mappedValue(value: number, mappings: readonly ValueMapping[]): MappingResult | undefined {
+function mappedValue(value: number | string | null, mappings: readonly ValueMapping[]): MappingResult | undefined {
   for (const { type, options } of mappings) {
-    if (type === 'value') {
-      const result = (options as Record<string, MappingResult>)[String(value)];
-      if (result) return result;
-    } else if (type === 'range') {
-      const { from, to, result } = options as { from?: number | null; to?: number | null; result?: MappingResult };
-      if (value >= (from ?? -Infinity) && value <= (to ?? Infinity)) return result;
-    } else if (type === 'special' && Number.isNaN(value)) {
-      const { match, result } = options as { match?: string; result?: MappingResult };
-      if (match === 'nan' || match === 'null+nan') return result;
-    }
+    const result = type === 'value' ? byValue(value, options) : byRule(type, value, options);
+    if (result) return result;
   }
   return undefined;
+}
+
+const byValue = (value: number | string | null, options: Record<string, unknown>): MappingResult | undefined =>
+  Object.hasOwn(options, String(value)) ? (options[String(value)] as MappingResult) : undefined;
+
+interface MappingRule {
+  from?: number | null;
+  to?: number | null;
+  pattern?: string;
+  match?: string;
+  result?: MappingResult;
+}
+
+function byRule(type: string, value: number | string | null, rule: MappingRule): MappingResult | undefined {
+  if (type === 'range') {
+    const inside = typeof value === 'number' && value >= (rule.from ?? -Infinity) && value <= (rule.to ?? Infinity);
+    return inside ? rule.result : undefined;
+  }
+  if (type === 'special') return isSpecial(value, rule.match ?? '') ? rule.result : undefined;
+  if (type !== 'regex' || typeof value !== 'string') return undefined;
+  const pattern = regexOf(rule.pattern ?? '');
+  if (!pattern.test(value)) return undefined;
+  const text = rule.result?.text;
+  return text === undefined ? rule.result : { ...rule.result, text: value.replace(pattern, text) };
+}
+
+function isSpecial(value: number | string | null, match: string): boolean {
+  const isNan = typeof value === 'number' && Number.isNaN(value);
+  if (match === 'null') return value === null;
+  if (match === 'nan') return isNan;
+  if (match === 'null+nan') return value === null || isNan;
+  return match === 'empty' && value === '';
 }

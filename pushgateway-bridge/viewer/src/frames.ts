@@ -54,6 +54,9 @@ const CALCULATIONS: Record<string, { heading: string; of: (values: readonly numb
   max: { heading: 'Max', of: (values) => values.reduce((a, b) => Math.max(a, b)) },
   mean: { heading: 'Mean', of: (values) => values.reduce((a, b) => a + b) / values.length },
   sum: { heading: 'Total', of: (values) => values.reduce((a, b) => a + b) },
+  count: { heading: 'Count', of: (values) => values.length },
+  delta: { heading: 'Delta', of: (values) => values[values.length - 1]! - values[0]! },
+  diff: { heading: 'Difference', of: (values) => values[values.length - 1]! - values[0]! },
   range: {
     heading: 'Range',
     of: (values) => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b)),

@@ -4,7 +4,8 @@ import { queryInstant, queryRange, type RawSeries } from './api';
 import { type Series, timeAxis, toSeries } from './frames';
 import { interpolate, withMacros, type Values } from './interpolate';
 import type { Panel, Target } from './model';
-import { aligned, parseDuration, rateInterval, stepFor, type TimeWindow } from './timerange';
+import { type Table, toTable, transformed } from './tables';
+import { aligned, parseDuration, rateInterval, stepFor, type TimeRange, type TimeWindow } from './timerange';
 
 const DEFAULT_MIN_STEP_SECONDS = 15;
 const DEFAULT_POINTS = 300;
@@ -13,6 +14,8 @@ export interface PanelQuery {
   panel: Panel;
   values: Values;
   window: TimeWindow;
+  /** The window as the page's address says it. */
+  range?: TimeRange;
   /** Width of the drawing in pixels: more values than that cannot be seen. */
   width: number;
   signal: AbortSignal;
@@ -32,6 +35,13 @@ export async function loadInstant(query: PanelQuery): Promise<{ target: Target; 
       series: await queryInstant(expressionOf(target, query, step), query.window.to, query.signal),
     })),
   );
+}
+
+/** The newest values as a table, after the panel's transformations. */
+export async function loadTable(query: PanelQuery): Promise<Table> {
+  const answers = await loadInstant(query);
+  const tables = answers.map(({ target, series }) => toTable(series, target.refId, answers.length === 1));
+  return transformed(tables, query.panel.transformations ?? []);
 }
 
 /** All queries over the whole range, on one time axis. */

@@ -4,8 +4,11 @@ export interface Dashboard {
   uid: string;
   title: string;
   description?: string;
+  tags?: string[];
   panels: Panel[];
+  links?: DashboardLink[];
   templating?: { list?: VariableDefinition[] };
+  annotations?: { list?: AnnotationDefinition[] };
   time?: { from: string; to: string };
   timepicker?: { refresh_intervals?: string[] };
   refresh?: string;
@@ -15,6 +18,30 @@ export interface DashboardEntry {
   uid: string;
   title: string;
   tags: string[];
+}
+
+/** A link of the whole dashboard, or of a panel: to one address, or to all dashboards with the tags. */
+export interface DashboardLink extends Link {
+  type?: string;
+  tags?: string[];
+  includeVars?: boolean;
+  keepTime?: boolean;
+}
+
+export interface Link {
+  title?: string;
+  url?: string;
+  targetBlank?: boolean;
+}
+
+export interface AnnotationDefinition {
+  name?: string;
+  enable?: boolean;
+  expr?: string;
+  target?: { expr?: string };
+  iconColor?: string;
+  titleFormat?: string;
+  textFormat?: string;
 }
 
 export interface GridPosition {
@@ -30,6 +57,7 @@ export interface Panel {
   title?: string;
   description?: string;
   gridPos: GridPosition;
+  links?: DashboardLink[];
   targets?: Target[];
   fieldConfig?: FieldConfigSource;
   options?: PanelOptions;
@@ -52,21 +80,43 @@ export interface Target {
 
 export interface PanelOptions {
   colorMode?: string;
+  graphMode?: string;
   textMode?: string;
-  reduceOptions?: { calcs?: string[] };
-  legend?: { calcs?: string[]; showLegend?: boolean; sortBy?: string; sortDesc?: boolean };
+  orientation?: string;
+  displayMode?: string;
+  reduceOptions?: { calcs?: string[]; values?: boolean; limit?: number };
+  legend?: {
+    calcs?: string[];
+    values?: string[];
+    displayMode?: string;
+    placement?: string;
+    showLegend?: boolean;
+    sortBy?: string;
+    sortDesc?: boolean;
+  };
   tooltip?: { mode?: string; sort?: string };
   sortBy?: { displayName: string; desc?: boolean }[];
+  /** Of a pie chart. */
+  pieType?: string;
+  sort?: string;
+  /** Of a bar chart. */
+  xField?: string;
+  stacking?: string;
+  /** Of a heat map. */
+  color?: { scheme?: string; mode?: string; fill?: string; reverse?: boolean };
+  yAxis?: { unit?: string; decimals?: number };
+  cellValues?: { unit?: string; decimals?: number };
+  /** Of a state timeline. */
+  mergeValues?: boolean;
+  /** Of a text. */
+  mode?: string;
+  content?: string;
 }
 
 export interface Transformation {
   id: string;
   disabled?: boolean;
-  options?: {
-    excludeByName?: Record<string, boolean>;
-    indexByName?: Record<string, number>;
-    renameByName?: Record<string, string>;
-  };
+  options?: Record<string, unknown>;
 }
 
 export interface FieldConfigSource {
@@ -89,6 +139,7 @@ export interface FieldConfig {
   color?: { mode?: string; fixedColor?: string };
   thresholds?: { mode?: string; steps?: Threshold[] };
   mappings?: ValueMapping[];
+  links?: Link[];
   custom?: CustomConfig;
 }
 
@@ -103,13 +154,23 @@ export interface ValueMapping {
 }
 
 export interface CustomConfig {
+  drawStyle?: string;
+  lineInterpolation?: string;
   lineWidth?: number;
   fillOpacity?: number;
+  spanNulls?: boolean | number;
+  showPoints?: string;
   transform?: string;
   lineStyle?: { fill?: string; dash?: number[] };
   stacking?: { mode?: string };
   thresholdsStyle?: { mode?: string };
+  scaleDistribution?: { type?: string; log?: number };
+  axisLabel?: string;
   cellOptions?: { type?: string };
+  align?: string;
+  width?: number;
+  hidden?: boolean;
+  hideFrom?: { viz?: boolean; legend?: boolean; tooltip?: boolean };
 }
 
 export interface VariableDefinition {
@@ -122,4 +183,7 @@ export interface VariableDefinition {
   regex?: string;
   sort?: number;
   current?: { value?: string | string[] };
+  multi?: boolean;
+  includeAll?: boolean;
+  allValue?: string | null;
 }

@@ -2,41 +2,55 @@
 
 import { readAddress, writeAddress } from './address';
 import { RequestFailed } from './api';
-import { choice, element } from './dom';
+import { Controls } from './controls';
+import { element } from './dom';
 import { sectionsOf } from './layout';
+import { loadMarks, type Mark } from './marks';
 import type { Dashboard, DashboardEntry } from './model';
-import { framePanel, type Frame } from './panels/frame';
-import { ThemeSwitch } from './theme';
-import { parseDuration, PRESETS, presetOf, type TimeRange, windowOf } from './timerange';
-import { chosenValues, isShown, resolveVariables, type Variable } from './variables';
-
-const FIXED = 'fixed';
+import { framePanel, type Frame, type FrameQuery } from './panels/frame';
+import type { PanelContext } from './panels/panel';
+import type { ThemeSwitch } from './theme';
+import { moved, parseDuration, type TimeRange, type TimeWindow, windowOf } from './timerange';
+import { chosenValues, resolveVariables, type Variable } from './variables';
 
 export interface PageParts {
   dashboard: Dashboard;
   dashboards: readonly DashboardEntry[];
   grafanaUrl: string | null;
+  theme: ThemeSwitch;
+}
+
+interface Section {
+  frames: Frame[];
+  /** Null for the panels before the first row, which cannot be folded. */
+  details: HTMLDetailsElement | null;
 }
 
 export class Page {
-  private frames: Frame[] = [];
+  private sections: Section[] = [];
   private variables: Variable[] = [];
+  private marks: readonly Mark[] = [];
   private running = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly theme = new ThemeSwitch(() => this.frames.forEach((frame) => frame.redraw()));
-  private readonly variableBar = element('div', { class: 'controls variables' });
-  private readonly timeBar = element('div', { class: 'controls time' });
+  /** What the frames were asked for last; a row that is unfolded asks the same. */
+  private asked: FrameQuery | null = null;
+  private readonly life = new AbortController();
+  readonly controls: Controls;
   private readonly problem = element('p', { class: 'problem', role: 'alert', hidden: true });
-  private readonly updated = element('span', { class: 'updated' });
 
   constructor(
-    private readonly root: HTMLElement,
+    root: HTMLElement,
     private readonly parts: PageParts,
   ) {
     document.title = `${parts.dashboard.title} · Telemetry`;
-    this.root.replaceChildren(this.header(), this.problem, this.main());
-    addEventListener('popstate', () => void this.refresh());
-    document.addEventListener('visibilitychange', () => void (document.hidden || this.refresh()));
+    this.controls = new Controls(parts, this);
+    root.replaceChildren(this.controls.root, this.problem, this.main());
+    const { signal } = this.life;
+    document.addEventListener('visibilitychange', () => void (document.hidden || this.refresh()), { signal });
+  }
+
+  get uid(): string {
+    return this.parts.dashboard.uid;
   }
 
   /** Ask for everything again; what is still under way is dropped. */
@@ -45,145 +59,146 @@ export class Page {
     clearTimeout(this.timer);
     this.running = new AbortController();
     const { signal } = this.running;
-    this.drawTimeBar();
+    this.controls.drawTime();
     try {
       await this.load(signal);
-      this.tell(null);
+      if (!signal.aborted) this.tell(null);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof RequestFailed)) console.error(error);
-      this.tell(error instanceof Error ? error.message : String(error));
+      this.tell(error);
+      for (const frame of this.shown()) frame.fail(error);
     }
     if (!signal.aborted) this.again();
   }
 
-  private async load(signal: AbortSignal): Promise<void> {
-    const window = windowOf(this.range(), Date.now() / 1000);
-    const definitions = this.parts.dashboard.templating?.list ?? [];
-    this.variables = await resolveVariables(definitions, readAddress(), window, signal);
-    this.drawVariables();
-    const values = chosenValues(this.variables);
-    await Promise.all(this.frames.map((frame) => frame.refresh({ values, window, signal })));
-    if (!signal.aborted) this.updated.textContent = `as of ${new Date(window.to * 1000).toLocaleTimeString('sv-SE')}`;
+  destroy(): void {
+    this.life.abort();
+    this.running.abort();
+    clearTimeout(this.timer);
+    for (const frame of this.frames()) frame.destroy();
   }
+
+  recolour(): void {
+    for (const frame of this.frames()) frame.recolour();
+  }
+
+  private async load(signal: AbortSignal): Promise<void> {
+    const window = this.window();
+    const { templating, annotations } = this.parts.dashboard;
+    this.variables = await resolveVariables(templating?.list ?? [], readAddress(), window, signal);
+    if (signal.aborted) return;
+    const values = chosenValues(this.variables);
+    this.asked = { values, window, range: this.range(), signal };
+    this.controls.drawVariables(this.variables, this.asked);
+    const marks = this.marksShown() ? loadMarks(annotations?.list ?? [], values, window, signal) : Promise.resolve([]);
+    await Promise.all([...this.shown().map((frame) => frame.refresh(this.asked!)), this.takeMarks(marks, signal)]);
+    if (!signal.aborted) this.controls.tellTime(window.to);
+  }
+
+  /** Without marks the charts are still worth seeing; why there are none stands on their button. */
+  private async takeMarks(asked: Promise<Mark[]>, signal: AbortSignal): Promise<void> {
+    let reason = '';
+    try {
+      const marks = await asked;
+      if (signal.aborted) return;
+      this.marks = marks;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof RequestFailed)) console.error(error);
+      this.marks = [];
+      reason = error instanceof Error ? error.message : String(error);
+    }
+    this.controls.drawMarks(this.marksShown(), this.marks.length, reason);
+    for (const frame of this.shown()) frame.remark();
+  }
+
+  private main(): HTMLElement {
+    const surroundings: Omit<PanelContext, 'panel' | 'body'> = {
+      theme: () => this.parts.theme.current,
+      zoom: (from, to) => this.change(moved({ from, to }, 0)),
+      marks: () => this.marks,
+    };
+    const made = sectionsOf(this.parts.dashboard.panels).map((section) => {
+      const frames = section.panels.map((panel) => framePanel(panel, surroundings, section.folded));
+      const grid = element('div', { class: 'grid' }, ...frames.map((frame) => frame.root));
+      if (section.title === '') {
+        this.sections.push({ frames, details: null });
+        return element('section', { 'aria-label': 'Overview' }, grid);
+      }
+      const heading = element('summary', {}, element('h2', {}, section.title));
+      const details = element('details', { open: !section.folded }, heading, grid);
+      this.sections.push({ frames, details });
+      details.addEventListener('toggle', () => this.unfold(details, frames));
+      return details;
+    });
+    return element('main', {}, ...made);
+  }
+
+  private unfold(details: HTMLDetailsElement, frames: readonly Frame[]): void {
+    const { asked } = this;
+    if (!details.open || asked === null || asked.signal.aborted) return;
+    for (const frame of frames) void frame.refresh(asked);
+  }
+
+  private readonly frames = (): Frame[] => this.sections.flatMap(({ frames }) => frames);
+
+  private readonly shown = (): Frame[] =>
+    this.sections.filter(({ details }) => details?.open !== false).flatMap(({ frames }) => frames);
 
   /** A hidden page asks nothing; it refreshes when it is shown again. */
   private again(): void {
     const every = this.every();
     if (every === '' || document.hidden) return;
-    this.timer = setTimeout(() => void this.refresh(), parseDuration(every) * 1000);
+    this.timer = setTimeout(() => void this.refresh(), Math.max(parseDuration(every), 1) * 1000);
   }
 
-  private range(): TimeRange {
+  range(): TimeRange {
     const address = readAddress();
     const { from = 'now-1h', to = 'now' } = this.parts.dashboard.time ?? {};
     return { from: address.get('from') ?? from, to: address.get('to') ?? to };
   }
 
-  private every(): string {
-    return readAddress().get('refresh') ?? this.parts.dashboard.refresh ?? '';
+  window(): TimeWindow {
+    return windowOf(this.range(), Date.now() / 1000);
   }
 
-  private change(changes: Record<string, string | null>): void {
-    writeAddress(changes);
+  every(): string {
+    const { refresh } = this.parts.dashboard;
+    return readAddress().get('refresh') ?? (typeof refresh === 'string' ? refresh : '');
+  }
+
+  marksShown(): boolean {
+    return readAddress().get('alerts') !== 'off';
+  }
+
+  /** Puts what was chosen into the address, and shows it. */
+  change(changes: Record<string, string | readonly string[] | null> | TimeRange): void {
+    writeAddress({ ...changes });
     void this.refresh();
   }
 
-  private tell(problem: string | null): void {
-    this.problem.hidden = problem === null;
-    this.problem.textContent = problem ?? '';
-  }
-
-  private header(): HTMLElement {
-    const { dashboard, dashboards, grafanaUrl } = this.parts;
-    const others = dashboards.map(({ uid, title }) => [uid, title] as const);
-    const name =
-      others.length > 1
-        ? choice('Dashboard', others, dashboard.uid, (uid) => location.assign(`?uid=${encodeURIComponent(uid)}`))
-        : element('h1', { title: dashboard.description ?? '' }, dashboard.title);
-    const toggle = element(
-      'button',
-      { type: 'button', class: 'theme', 'aria-label': 'Change between dark and light', click: () => this.theme.toggle() },
-    );
-    return element(
-      'header',
-      { class: 'top' },
-      element('div', { class: 'name' }, element('span', { class: 'brand', 'aria-hidden': 'true' }), name),
-      this.variableBar,
-      this.timeBar,
-      element('div', { class: 'controls' }, ...grafanaLink(grafanaUrl, dashboard.uid), toggle),
-    );
-  }
-
-  private main(): HTMLElement {
-    const theme = () => this.theme.current;
-    const zoom = (from: number, to: number): void =>
-      this.change({ from: String(Math.round(from * 1000)), to: String(Math.round(to * 1000)) });
-    const sections = sectionsOf(this.parts.dashboard.panels).map((section) => {
-      const frames = section.panels.map((panel) => framePanel(panel, theme, zoom));
-      this.frames.push(...frames);
-      const grid = element('div', { class: 'grid' }, ...frames.map((frame) => frame.root));
-      if (section.title === '') return element('section', {}, grid);
-      return element('details', { open: !section.folded }, element('summary', {}, element('h2', {}, section.title)), grid);
-    });
-    return element('main', {}, ...sections);
-  }
-
-  private drawVariables(): void {
-    if (this.variableBar.contains(document.activeElement)) return;
-    const shown = this.variables.filter(isShown);
-    this.variableBar.replaceChildren(
-      ...shown.map(({ definition, options, chosen }) => {
-        const label = definition.label ?? definition.name;
-        const pairs = options.map((option) => [option, option === '' ? '(none)' : option] as const);
-        const select = choice(label, pairs, chosen[0] ?? '', (value) => this.choose(definition.name, value));
-        return element('label', { title: definition.description ?? '' }, element('span', {}, label), select);
-      }),
-    );
+  /** Back, forth, or a longer time around the same middle. */
+  move(by: number, stretch = 1): void {
+    this.change(moved(this.window(), by, stretch));
   }
 
   /** Variables after the changed one may depend on it, so they are chosen anew. */
-  private choose(name: string, value: string): void {
+  choose(name: string, chosen: readonly string[]): void {
     const position = this.variables.findIndex(({ definition }) => definition.name === name);
     const later = this.variables.slice(position + 1).map(({ definition }) => [`var-${definition.name}`, null] as const);
-    (document.activeElement as HTMLElement | null)?.blur();
-    this.change({ ...Object.fromEntries(later), [`var-${name}`]: value });
+    this.change({ ...Object.fromEntries(later), [`var-${name}`]: chosen });
   }
 
-  private drawTimeBar(): void {
-    if (this.timeBar.contains(document.activeElement) && document.activeElement?.tagName === 'SELECT') return;
-    const range = this.range();
-    const preset = presetOf(range);
-    const presets = preset === null ? [[FIXED, fixedRange(range)] as const, ...PRESETS] : PRESETS;
-    const chooseRange = (value: string): void => {
-      if (value !== FIXED) this.change({ from: `now-${value}`, to: 'now' });
-    };
-    const intervals = this.parts.dashboard.timepicker?.refresh_intervals ?? ['10s', '30s', '1m', '5m'];
-    const refreshes = [['', 'Off'] as const, ...intervals.map((interval) => [interval, `Every ${interval}`] as const)];
-    this.timeBar.replaceChildren(
-      this.updated,
-      choice('Time range', presets, preset ?? FIXED, chooseRange),
-      choice('Refresh', refreshes, this.every(), (value) => this.change({ refresh: value })),
-      element('button', { type: 'button', 'aria-label': 'Refresh now', click: () => void this.refresh() }, '↻'),
-    );
+  private tell(problem: unknown): void {
+    this.problem.hidden = problem === null;
+    const text = problem instanceof Error ? problem.message : String(problem ?? '');
+    const login = problem instanceof RequestFailed && problem.status === 401 ? [' ', loginLink()] : [];
+    this.problem.replaceChildren(text, ...login);
   }
 }
 
-function grafanaLink(grafanaUrl: string | null, uid: string): HTMLElement[] {
-  if (!grafanaUrl) return [];
-  const href = `${grafanaUrl.replace(/\/$/, '')}/d/${encodeURIComponent(uid)}`;
-  const link = element('a', { class: 'button', href, rel: 'noreferrer' }, 'Open in Grafana');
-  // Grafana reads the same parameters, so the link leads to the same host and time.
-  link.addEventListener('click', () => {
-    const parameters = readAddress();
-    parameters.delete('uid');
-    link.href = `${href}?${parameters}`;
-  });
-  return [link];
-}
-
-function fixedRange({ from, to }: TimeRange): string {
-  const text = (end: string): string =>
-    /^\d+$/.test(end) ? new Date(Number(end)).toLocaleString('sv-SE').slice(5, 16) : end;
-  return `${text(from)} – ${text(to)}`;
+function loginLink(): HTMLElement {
+  const next = encodeURIComponent(location.pathname + location.search);
+  return element('a', { href: `/login?next=${next}` }, 'Log in');
 }

@@ -1,4 +1,4 @@
-/** Instant answers as tables, and the two transformations that the dashboards use: merge and organize. Pure. */
+/** Instant answers as tables, and the transformations that dashboards use. Pure. */
 
 import type { RawSeries } from './api';
 import { parseValue } from './frames';
@@ -9,6 +9,8 @@ export type Cell = string | number | null;
 export interface Table {
   columns: string[];
   rows: Cell[][];
+  /** What the columns were called before they got their headings. */
+  names?: string[];
 }
 
 /** One row per series: its time, its labels, and its value under `Value #A` (`Value` if there is only one query). */
@@ -24,14 +26,76 @@ export function toTable(series: readonly RawSeries[], refId: string, onlyQuery: 
 
 export function transformed(tables: readonly Table[], transformations: readonly Transformation[]): Table {
   let current = [...tables];
-  for (const transformation of transformations) {
-    if (transformation.disabled) continue;
-    if (transformation.id === 'merge') current = [merged(current)];
-    else if (transformation.id === 'organize') current = current.map((table) => organised(table, transformation));
-    else throw new Error(`the transformation ${transformation.id} is not known here`);
+  for (const { id, disabled, options = {} } of transformations) {
+    if (disabled) continue;
+    const change = TRANSFORMATIONS[id];
+    if (!change) throw new Error(`the transformation ${id} is not known here`);
+    current = change(current, options);
   }
   return current[0] ?? { columns: [], rows: [] };
 }
+
+type Options = Record<string, unknown>;
+
+const TRANSFORMATIONS: Record<string, (tables: Table[], options: Options) => Table[]> = {
+  merge: (tables) => [merged(tables)],
+  joinByField: (tables) => [merged(tables.map((table) => without(table, 'Time')))],
+  organize: (tables, options) => tables.map((table) => organised(table, options)),
+  sortBy: (tables, options) => tables.map((table) => sortedRows(table, options)),
+  limit: (tables, options) =>
+    tables.map((table) => ({ ...table, rows: table.rows.slice(0, Number(options['limitField'] ?? 10)) })),
+  filterFieldsByName: (tables, options) => tables.map((table) => filteredColumns(table, options)),
+  renameByRegex: (tables, options) => tables.map((table) => renamedColumns(table, options)),
+  // Labels are columns already, and types are known.
+  labelsToFields: (tables) => tables,
+  convertFieldType: (tables) => tables,
+};
+
+function without({ columns, rows }: Table, column: string): Table {
+  const kept = columns.flatMap((name, index) => (name === column ? [] : [index]));
+  return picked({ columns, rows }, kept);
+}
+
+const picked = ({ columns, rows }: Table, indexes: readonly number[]): Table => ({
+  columns: indexes.map((index) => columns[index]!),
+  rows: rows.map((row) => indexes.map((index) => row[index]!)),
+});
+
+function sortedRows(table: Table, options: Options): Table {
+  const [wanted] = (options['sort'] ?? []) as { field?: string; desc?: boolean }[];
+  return { ...table, rows: inOrder(table, wanted?.field ?? '', wanted?.desc ?? false) };
+}
+
+/** Rows by one column; what is missing comes last either way. */
+export function inOrder({ columns, rows }: Table, column: string, descending: boolean): Cell[][] {
+  const index = columns.indexOf(column);
+  if (index < 0) return rows;
+  const direction = descending ? -1 : 1;
+  return [...rows].sort((left, right) => {
+    const [a, b] = [left[index]!, right[index]!];
+    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+    if (typeof a === 'number' && typeof b === 'number') return direction * (a - b);
+    return direction * String(a).localeCompare(String(b), 'en', { numeric: true });
+  });
+}
+
+function filteredColumns(table: Table, options: Options): Table {
+  const { include, exclude } = options as Record<string, { names?: string[]; pattern?: string } | undefined>;
+  const named = (rule: { names?: string[]; pattern?: string }, column: string): boolean =>
+    rule.names?.includes(column) || (rule.pattern ? patternOf(rule.pattern).test(column) : false);
+  const kept = table.columns.flatMap((column, index) => {
+    const wanted = (!include || named(include, column)) && !(exclude && named(exclude, column));
+    return wanted ? [index] : [];
+  });
+  return picked(table, kept);
+}
+
+function renamedColumns({ columns, rows }: Table, options: Options): Table {
+  const pattern = patternOf(String(options['regex'] ?? ''));
+  return { columns: columns.map((column) => column.replace(pattern, String(options['renamePattern'] ?? ''))), rows };
+}
+
+const patternOf = (text: string): RegExp => new RegExp(text.replace(/^\/(.*)\/[a-z]*$/s, '$1'));
 
 /** All columns side by side; rows that agree in every column that all tables have become one. */
 export function merged(tables: readonly Table[]): Table {
@@ -55,14 +119,19 @@ function fits(row: Map<string, Cell>, fields: Map<string, Cell>, shared: readonl
   return agree && [...fields].every(([column, value]) => !row.has(column) || row.get(column) === value);
 }
 
-function organised(table: Table, { options = {} }: Transformation): Table {
-  const { excludeByName = {}, indexByName = {}, renameByName = {} } = options;
+function organised(table: Table, options: Options): Table {
+  const { excludeByName = {}, indexByName = {}, renameByName = {} } = options as {
+    excludeByName?: Record<string, boolean>;
+    indexByName?: Record<string, number>;
+    renameByName?: Record<string, string>;
+  };
   const kept = table.columns
     .map((column, index) => ({ column, index }))
     .filter(({ column }) => !excludeByName[column])
     .sort((a, b) => (indexByName[a.column] ?? Infinity) - (indexByName[b.column] ?? Infinity) || a.index - b.index);
   return {
     columns: kept.map(({ column }) => renameByName[column] || column),
+    names: kept.map(({ column }) => column),
     rows: table.rows.map((row) => kept.map(({ index }) => row[index]!)),
   };
 }

@@ -8,7 +8,10 @@ const systemIsLight = matchMedia('(prefers-color-scheme: light)');
 export class ThemeSwitch {
   private chosen: Theme | null;
 
-  constructor(private readonly onChange: () => void) {
+  /** Called after the theme changed. */
+  onChange: () => void = () => undefined;
+
+  constructor() {
     const stored = localStorage.getItem(KEY);
     this.chosen = stored === 'dark' || stored === 'light' ? stored : null;
     systemIsLight.addEventListener('change', () => this.apply());

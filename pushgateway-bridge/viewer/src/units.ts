@@ -18,39 +18,96 @@ type Format = (value: number, decimals: number | undefined) => string;
 
 const FORMATS: Record<string, Format> = {
   none: (value, decimals) => fixed(value, decimals),
+  string: (value, decimals) => fixed(value, decimals),
   short: scaled(1000, SHORT),
-  percent: (value, decimals) => `${fixed(value, decimals)}%`,
+  locale: (value) => value.toLocaleString('en-US'),
+  sci: (value, decimals) => value.toExponential(decimals),
+  percent: suffixed('%'),
   percentunit: (value, decimals) => `${fixed(value * 100, decimals)}%`,
+  humidity: suffixed('%H'),
+  dB: suffixed(' dB'),
+  dBm: suffixed(' dBm'),
   bytes: scaled(1024, BINARY.map((prefix) => ` ${prefix}B`)),
   decbytes: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}B`)),
+  kbytes: scaled(1024, BINARY.slice(1).map((prefix) => ` ${prefix}B`)),
+  deckbytes: scaled(1000, DECIMAL.slice(1).map((prefix) => ` ${prefix}B`)),
+  mbytes: scaled(1024, BINARY.slice(2).map((prefix) => ` ${prefix}B`)),
+  decmbytes: scaled(1000, DECIMAL.slice(2).map((prefix) => ` ${prefix}B`)),
+  gbytes: scaled(1024, BINARY.slice(3).map((prefix) => ` ${prefix}B`)),
+  decgbytes: scaled(1000, DECIMAL.slice(3).map((prefix) => ` ${prefix}B`)),
   bits: scaled(1024, BINARY.map((prefix) => ` ${prefix}b`)),
   decbits: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}b`)),
   Bps: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}B/s`)),
   binBps: scaled(1024, BINARY.map((prefix) => ` ${prefix}B/s`)),
   bps: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}b/s`)),
+  binbps: scaled(1024, BINARY.map((prefix) => ` ${prefix}b/s`)),
+  KBs: scaled(1000, DECIMAL.slice(1).map((prefix) => ` ${prefix}B/s`)),
+  MBs: scaled(1000, DECIMAL.slice(2).map((prefix) => ` ${prefix}B/s`)),
+  Kbits: scaled(1000, DECIMAL.slice(1).map((prefix) => ` ${prefix}b/s`)),
+  Mbits: scaled(1000, DECIMAL.slice(2).map((prefix) => ` ${prefix}b/s`)),
   pps: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}p/s`)),
   iops: rate('io/s'),
   ops: rate('ops/s'),
   reqps: rate('req/s'),
   cps: rate('c/s'),
+  rps: rate('rd/s'),
+  wps: rate('wr/s'),
+  eps: rate('evt/s'),
+  mps: rate('msg/s'),
+  recps: rate('rec/s'),
+  rowsps: rate('rows/s'),
+  cpm: rate('c/m'),
+  opm: rate('ops/m'),
+  reqpm: rate('req/m'),
+  rpm: rate('rd/m'),
+  wpm: rate('wr/m'),
+  mpm: rate('msg/m'),
+  epm: rate('evt/m'),
   hertz: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}Hz`)),
   rothz: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}Hz`)),
-  celsius: (value, decimals) => `${fixed(value, decimals)} °C`,
+  rotrpm: suffixed(' rpm'),
+  celsius: suffixed(' °C'),
+  fahrenheit: suffixed(' °F'),
+  kelvin: suffixed(' K'),
   watt: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}W`)),
+  watth: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}Wh`)),
+  joule: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}J`)),
   volt: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}V`)),
-  s: seconds,
+  amp: scaled(1000, DECIMAL.map((prefix) => ` ${prefix}A`)),
+  ns: (value, decimals) => seconds(value / 1e9, decimals),
+  µs: (value, decimals) => seconds(value / 1e6, decimals),
   ms: (value, decimals) => seconds(value / 1000, decimals),
+  s: seconds,
+  m: (value, decimals) => seconds(value * 60, decimals),
+  h: (value, decimals) => seconds(value * 3600, decimals),
+  d: (value, decimals) => seconds(value * 86_400, decimals),
   dtdurations: (value) => longDuration(value),
+  dtdurationms: (value) => longDuration(value / 1000),
+  dthms: (value) => clock(value),
+  clocks: (value) => clock(value),
+  bool: (value) => (value ? 'True' : 'False'),
   bool_yes_no: (value) => (value ? 'Yes' : 'No'),
   bool_on_off: (value) => (value ? 'On' : 'Off'),
-  dateTimeAsIso: (value) => new Date(value).toISOString().slice(0, 19).replace('T', ' '),
+  dateTimeAsIso: moment,
+  dateTimeAsIsoNoDateIfToday: (value) =>
+    moment(value).slice(0, 10) === moment(Date.now()).slice(0, 10) ? moment(value).slice(11) : moment(value),
+  dateTimeAsSystem: moment,
+  dateTimeAsLocal: moment,
+  dateTimeFromNow: (value) => fromNow((Date.now() - value) / 1000),
 };
 
 /** *value* with its *unit*. An unknown unit is a suffix, as in Grafana. */
 export function formatValue(value: number, unit: string | undefined, decimals?: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '-∞';
-  const format = FORMATS[unit || 'none'];
-  return format ? format(value, decimals) : `${fixed(value, decimals)} ${unit}`;
+  const format = Object.hasOwn(FORMATS, unit || 'none') ? FORMATS[unit || 'none'] : undefined;
+  return format ? format(value, decimals) : withOwnUnit(value, unit ?? '', decimals);
+}
+
+/** `suffix:x` and `prefix:x` say on which side it stands. */
+function withOwnUnit(value: number, unit: string, decimals: number | undefined): string {
+  const text = fixed(value, decimals);
+  if (unit.startsWith('prefix:')) return unit.slice(7) + text;
+  return unit.startsWith('suffix:') ? text + unit.slice(7) : `${text} ${unit}`;
 }
 
 /** Ticks of an axis: those with the same suffix have as many digits as the least round of them needs. */
@@ -73,9 +130,22 @@ function digitsNeeded(value: number, unit: string | undefined, exact: string): n
   return MOST_TICK_DIGITS;
 }
 
-/** Whether axis ticks of this unit should lie on powers of two. */
-export const countsInPowersOfTwo = (unit: string | undefined): boolean =>
-  unit === 'bytes' || unit === 'binBps' || unit === 'bits';
+const POWERS_OF_TWO = Array.from({ length: 62 }, (_, index) => 2 ** (index - 4));
+const BINARY_UNITS = new Set(['bytes', 'binBps', 'bits', 'kbytes', 'mbytes', 'gbytes', 'binbps']);
+
+/** Seconds at which clocks are read, below and above the decimal ones. */
+const DURATION_STEPS = [
+  ...[-9, -8, -7, -6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200],
+  ...[1, 2, 7, 14, 28, 91, 182, 365, 730, 1825, 3650].map((days) => days * 86_400),
+];
+
+/** How far axis ticks of this unit may be apart; undefined where decimal steps do. */
+export function tickIncrements(unit: string | undefined): number[] | undefined {
+  if (unit === 's') return DURATION_STEPS;
+  if (unit === 'ms') return DURATION_STEPS.map((seconds) => seconds * 1000);
+  return BINARY_UNITS.has(unit ?? '') ? POWERS_OF_TWO : undefined;
+}
 
 /** Without *decimals*: three significant digits, none after the point for whole numbers. */
 function fixed(value: number, decimals: number | undefined): string {
@@ -95,6 +165,10 @@ function scaled(factor: number, suffixes: readonly string[]): Format {
     const index = Math.min(Math.max(power, 0), suffixes.length - 1);
     return `${fixed(value / factor ** index, decimals)}${suffixes[index]}`;
   };
+}
+
+function suffixed(suffix: string): Format {
+  return (value, decimals) => fixed(value, decimals) + suffix;
 }
 
 function rate(suffix: string): Format {
@@ -125,4 +199,23 @@ function longDuration(value: number): string {
     if (count > 0) parts.push(`${count} ${name === 'min' ? 'minute' : name}${count === 1 ? '' : 's'}`);
   }
   return parts.slice(0, 2).join(', ') || '0 seconds';
+}
+
+/** Hours, minutes and seconds. */
+function clock(value: number): string {
+  const whole = Math.floor(Math.abs(value));
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return (value < 0 ? '-' : '') + parts.map((part) => String(part).padStart(2, '0')).join(':');
+}
+
+/** Milliseconds as local date and time. */
+function moment(value: number): string {
+  return new Date(value).toLocaleString('sv-SE');
+}
+
+function fromNow(age: number): string {
+  const [length, name] = [...DURATIONS, [1, 'second'] as const].find(([size]) => Math.abs(age) >= size) ?? [1, 'second'];
+  const count = Math.round(Math.abs(age) / length);
+  const text = `${count} ${name === 'min' ? 'minute' : name}${count === 1 ? '' : 's'}`;
+  return age < 0 ? `in ${text}` : `${text} ago`;
 }

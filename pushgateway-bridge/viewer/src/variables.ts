@@ -1,9 +1,12 @@
 /** The dashboard's variables: their options, what is chosen, and how that stands in the page's address. */
 
 import { labelValues, queryInstant, RequestFailed } from './api';
-import { interpolate, type Values } from './interpolate';
+import { interpolate, type Several, type Values } from './interpolate';
 import type { VariableDefinition } from './model';
 import type { TimeWindow } from './timerange';
+
+/** What stands in the address for all options of a variable. */
+export const ALL = '$__all';
 
 export interface Variable {
   definition: VariableDefinition;
@@ -15,11 +18,14 @@ export interface Variable {
 export const isShown = ({ definition }: Variable): boolean =>
   definition.type !== 'datasource' && definition.type !== 'constant' && definition.hide !== 2;
 
+/** Whether a person may choose several options. */
+export const isMulti = ({ definition }: Variable): boolean => definition.multi === true;
+
 /**
  * Options and choices, in the dashboard's order: a query may use the variables before it.
  *
  * What the address asks for is taken even if it is not among the options: a host may have been silent for the
- * whole time range. Otherwise the first option is chosen.
+ * whole time range. Otherwise all are chosen where that can be, or what the dashboard says, or the first option.
  */
 export async function resolveVariables(
   definitions: readonly VariableDefinition[],
@@ -31,15 +37,26 @@ export async function resolveVariables(
   for (const definition of definitions) {
     const options = await optionsOf(definition, chosenValues(resolved), window, signal);
     const asked = address.getAll(`var-${definition.name}`);
-    const [first] = options;
-    const chosen = asked.length > 0 ? asked : first === undefined ? [] : [first];
-    resolved.push({ definition, options, chosen });
+    resolved.push({ definition, options, chosen: asked.length > 0 ? asked : byDefault(definition, options) });
   }
   return resolved;
 }
 
+function byDefault({ current, includeAll, type }: VariableDefinition, options: readonly string[]): string[] {
+  const saved = [current?.value ?? []].flat().filter((value) => options.includes(value));
+  if (saved.length > 0 && type !== 'query') return saved;
+  if (includeAll) return saved.length > 0 ? saved : [ALL];
+  return options.slice(0, 1);
+}
+
 export const chosenValues = (variables: readonly Variable[]): Values =>
-  new Map(variables.map(({ definition, chosen }) => [definition.name, chosen.length > 0 ? chosen : ['']]));
+  new Map(variables.map((variable) => [variable.definition.name, valueOf(variable)]));
+
+function valueOf({ definition, options, chosen }: Variable): readonly string[] | Several {
+  if (!definition.multi && !definition.includeAll) return chosen.length > 0 ? chosen : [''];
+  if (!chosen.includes(ALL)) return { several: chosen, chosen };
+  return { several: options, chosen, ...(definition.allValue ? { all: definition.allValue } : {}) };
+}
 
 async function optionsOf(
   definition: VariableDefinition,
@@ -54,7 +71,9 @@ async function optionsOf(
 }
 
 function staticOptions(definition: VariableDefinition, query: string): string[] {
-  if (definition.type === 'custom' || definition.type === 'interval') return query.split(/\s*,\s*/).filter(Boolean);
+  if (definition.type === 'custom' || definition.type === 'interval') {
+    return query.split(/\s*,\s*/).filter(Boolean);
+  }
   return [definition.current?.value ?? query].flat();
 }
 

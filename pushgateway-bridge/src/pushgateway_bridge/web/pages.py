@@ -110,8 +110,8 @@ def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter
     async def dashboard() -> Response:
         return _built_page("index.html", _NO_VIEWER)
 
-    @router.api_route("/d/{uid}", methods=["GET", "HEAD"])
-    @router.api_route("/d/{uid}/{slug}", methods=["GET", "HEAD"])
+    @router.api_route("/d/{uid}", methods=["GET", "HEAD"], dependencies=page_reader)
+    @router.api_route("/d/{uid}/{slug}", methods=["GET", "HEAD"], dependencies=page_reader)
     async def as_in_grafana(uid: str, request: Request) -> RedirectResponse:
         """Links of alerts and dashboards are written for Grafana; the parameters mean the same here."""
         kept = f"&{request.url.query}" if request.url.query else ""

@@ -1,38 +1,46 @@
 /** One number (or one name) for each series, as large as it fits, coloured by its threshold. */
 
-import { namedColour } from '../colours';
-import { element } from '../dom';
-import { fieldConfig, show } from '../fields';
-import { parseValue, reduce, seriesName } from '../frames';
-import { loadInstant, loadLines, type PanelQuery } from '../load';
+import { inkOn, namedColour } from '../colours';
+import { drawing, element, linked, styled } from '../dom';
+import { resolveLink } from '../links';
+import type { PanelQuery } from '../load';
+import { loadReadings, type Reading, scopeOf } from '../readings';
 import type { PanelContext, PanelView } from './panel';
 
-interface Reading {
-  name: string;
-  refId: string;
-  value: number;
-}
-
 export function statPanel({ panel, body, theme }: PanelContext): PanelView {
+  const { textMode = 'auto', colorMode = 'value', graphMode = 'none' } = panel.options ?? {};
   let readings: Reading[] = [];
+  let query: PanelQuery | null = null;
 
   const draw = (): void => {
     body.replaceChildren(element('div', { class: 'stat' }, ...readings.map(oneStat)));
   };
 
-  const oneStat = ({ name, refId, value }: Reading): HTMLElement => {
-    const shown = show(value, fieldConfig(panel.fieldConfig, { name, refId }));
-    const text = panel.options?.textMode === 'name' ? name : shown.text;
-    const number = element('span', { class: 'stat-value', 'data-value': String(value) }, text);
-    number.style.setProperty('--characters', String(Math.max(text.length, 4)));
-    if (shown.colour !== null) number.style.color = namedColour(shown.colour, theme());
-    const labelled = readings.length > 1 && panel.options?.textMode !== 'name';
-    return element('div', { class: 'stat-item' }, ...(labelled ? [element('span', { class: 'stat-name' }, name)] : []), number);
+  const oneStat = (reading: Reading): HTMLElement => {
+    const { name, value, shown, config, history } = reading;
+    const text = textMode === 'name' ? name : shown.text;
+    const colour = shown.colour === null || colorMode === 'none' ? null : namedColour(shown.colour, theme());
+    const resolved = query && config.links?.[0] ? resolveLink(config.links[0], scopeOf(reading, query)) : null;
+    const number = element('span', { class: 'stat-value', 'data-value': String(value) }, linked(resolved, text));
+    styled(number, { '--characters': String(Math.max(text.length, 4)) });
+    const labelled = textMode === 'value_and_name' || (readings.length > 1 && !['name', 'value'].includes(textMode));
+    const label = labelled ? [element('span', { class: 'stat-name' }, name)] : [];
+    const item = element('div', { class: 'stat-item' }, ...label, number);
+    if (colour !== null) paint(item, number, colour);
+    if (graphMode === 'area' && history) item.prepend(sparkline(history, colour ?? namedColour('blue', theme())));
+    return item;
+  };
+
+  const paint = (item: HTMLElement, number: HTMLElement, colour: string): void => {
+    if (!colorMode.startsWith('background')) return void styled(number, { color: colour });
+    item.classList.add('stat-painted');
+    styled(item, { 'background-color': colour, color: inkOn(colour) });
   };
 
   return {
-    async refresh(query) {
-      readings = await read(query);
+    async refresh(asked) {
+      readings = await loadReadings(asked);
+      query = asked;
       draw();
       return readings.length > 0;
     },
@@ -41,21 +49,23 @@ export function statPanel({ panel, body, theme }: PanelContext): PanelView {
   };
 }
 
-async function read(query: PanelQuery): Promise<Reading[]> {
-  if (query.panel.targets?.every((target) => target.instant)) {
-    const answers = await loadInstant(query);
-    return answers.flatMap(({ target, series }) =>
-      series.map(({ metric, values }) => ({
-        name: seriesName(metric, target.legendFormat),
-        refId: target.refId,
-        value: parseValue(values[0]![1]),
-      })),
-    );
-  }
-  const calculation = query.panel.options?.reduceOptions?.calcs?.[0] ?? 'lastNotNull';
-  const { series } = await loadLines(query);
-  return series.flatMap(({ name, refId, values }) => {
-    const value = reduce(values, calculation);
-    return value === null ? [] : [{ name, refId, value }];
+/** The course over the time range, behind the number. */
+function sparkline(history: readonly (number | null)[], colour: string): SVGElement {
+  const values = history.flatMap((value, index) => (value === null || !Number.isFinite(value) ? [] : [[index, value] as const]));
+  const low = Math.min(...values.map(([, value]) => value));
+  const high = Math.max(...values.map(([, value]) => value));
+  const points = values.map(([index, value]) => {
+    const x = (index / Math.max(history.length - 1, 1)) * 100;
+    const y = 100 - ((value - low) / (high - low || 1)) * 90;
+    return `${x.toFixed(2)},${y.toFixed(2)}`;
   });
+  const view = { class: 'sparkline', viewBox: '0 0 100 100', preserveAspectRatio: 'none', 'aria-hidden': 'true' };
+  const first = points[0]?.split(',')[0] ?? '0';
+  const last = points[points.length - 1]?.split(',')[0] ?? '100';
+  return drawing(
+    'svg',
+    view,
+    drawing('polygon', { points: `${first},100 ${points.join(' ')} ${last},100`, fill: colour, 'fill-opacity': 0.15 }),
+    drawing('polyline', { points: points.join(' '), fill: 'none', stroke: colour, 'vector-effect': 'non-scaling-stroke' }),
+  );
 }

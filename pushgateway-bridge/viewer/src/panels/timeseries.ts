@@ -1,52 +1,89 @@
-/** Lines over time, drawn by uPlot: shared crosshair, tooltip, legend with calculations, thresholds. */
+/** Lines, bars or points over time, drawn by uPlot: tooltip, legend with calculations, thresholds, alert marks. */
 
 import uPlot from 'uplot';
 import { namedColour, seriesColour, type Theme, translucent } from '../colours';
-import { element } from '../dom';
-import { fieldConfig } from '../fields';
+import { anchor, element } from '../dom';
+import { displayName, fieldConfig, show } from '../fields';
 import { calculationHeading, reduce, type Series, stacked } from '../frames';
-import { type Lines, loadLines } from '../load';
+import { resolveLink } from '../links';
+import { type Lines, loadLines, type PanelQuery } from '../load';
 import type { FieldConfig, Panel } from '../model';
-import { countsInPowersOfTwo, formatTicks, formatValue } from '../units';
+import { summaryOfLines } from '../summaries';
+import { formatTicks, tickIncrements } from '../units';
+import {
+  axisStyle,
+  characterWidth,
+  colourMark,
+  keysMoveCrosshair,
+  marksPlugin,
+  newTooltip,
+  sharedCursor,
+  timeAxisOf,
+  tooltipPlugin,
+  type TooltipRow,
+  zoomPlugin,
+} from './charts';
 import type { PanelContext, PanelView } from './panel';
 
-const CROSSHAIR = uPlot.sync('crosshair');
-const FONT = '11px system-ui, sans-serif';
-const POWERS_OF_TWO = Array.from({ length: 62 }, (_, index) => 2 ** (index - 4));
+const MOST_LINES = 200;
 
 interface Line {
+  name: string;
   series: Series;
   config: FieldConfig;
   colour: string;
 }
 
-export function timeseriesPanel({ panel, body, theme, zoom }: PanelContext): PanelView {
-  const chart = element('div', { class: 'chart' });
-  const tooltip = element('div', { class: 'tooltip', hidden: true });
+export function timeseriesPanel({ panel, body, theme, zoom, marks }: PanelContext): PanelView {
+  const chart = element('div', { class: 'chart', tabindex: '0', role: 'img', 'aria-roledescription': 'chart' });
+  const tooltip = newTooltip();
   const legend = element('div', { class: 'legend' });
   body.append(chart, legend);
   let data: Lines = { axis: [], series: [] };
+  let query: PanelQuery | null = null;
   let plot: uPlot | null = null;
+  let drawnAs = '';
+  let visible: readonly Line[] = [];
   let alone: string | null = null;
+  keysMoveCrosshair(chart, () => plot);
 
   const draw = (): void => {
-    plot?.destroy();
-    plot = null;
     const lines = linesOf(panel, data.series, theme());
     drawLegend(lines);
-    if (lines.length === 0 || chart.clientWidth === 0) return;
-    const visible = alone === null ? lines : lines.filter(({ series }) => series.name === alone);
+    chart.setAttribute('aria-label', summaryOfLines(panel.title ?? '', data.axis, lines));
+    visible = alone === null ? lines : lines.filter(({ name }) => name === alone);
+    if (lines.length === 0 || chart.clientWidth === 0) return clear();
+    const look = [theme(), chart.clientWidth, chart.clientHeight, devicePixelRatio, alone];
+    const shape = visible.map(({ name, config, colour, series }) => [name, config, colour, isShort(series)]);
+    const wanted = JSON.stringify([look, shape]);
+    const values = [data.axis, ...plotted(visible)] as uPlot.AlignedData;
+    if (plot !== null && wanted === drawnAs) return plot.setData(values);
+    clear();
     const options = plotOptions(panel, visible, chart, theme());
-    options.plugins = [thresholdLines(panel, theme()), tooltipPlugin(panel, visible, tooltip)];
-    options.hooks = { setSelect: [(drawn) => zoomTo(drawn, zoom)] };
-    plot = new uPlot(options, [data.axis, ...plotted(visible)] as uPlot.AlignedData, chart);
-    plot.root.append(tooltip);
+    options.plugins = [
+      thresholdsPlugin(panel, theme()),
+      marksPlugin(marks, theme()),
+      zoomPlugin(zoom),
+      tooltipPlugin(tooltip, (index) => tooltipRows(panel, visible, index), marks, theme()),
+    ];
+    plot = new uPlot(options, values, chart);
+    drawnAs = wanted;
+  };
+
+  const clear = (): void => {
+    plot?.destroy();
+    plot = null;
   };
 
   const drawLegend = (lines: readonly Line[]): void => {
-    const names = lines.map(({ series }) => series.name);
-    if (alone !== null && !names.includes(alone)) alone = null;
-    legend.replaceChildren(...(panel.options?.legend?.showLegend === false ? [] : [legendTable(lines)]));
+    if (alone !== null && !lines.some(({ name }) => name === alone)) alone = null;
+    const scrolled = legend.scrollTop;
+    const focused = legend.contains(document.activeElement) ? document.activeElement?.textContent : null;
+    const shown = lines.filter(({ config }) => !config.custom?.hideFrom?.legend);
+    const { showLegend = true, displayMode } = panel.options?.legend ?? {};
+    legend.replaceChildren(...(showLegend && displayMode !== 'hidden' ? [legendTable(shown)] : []));
+    legend.scrollTop = scrolled;
+    if (focused) [...legend.querySelectorAll('button')].find(({ textContent }) => textContent === focused)?.focus();
   };
 
   const legendTable = (lines: readonly Line[]): HTMLElement => {
@@ -58,48 +95,76 @@ export function timeseriesPanel({ panel, body, theme, zoom }: PanelContext): Pan
     return element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows));
   };
 
-  const legendRow = ({ series, config, colour }: Line, calculations: readonly string[]): HTMLElement => {
-    const mark = element('span', { class: 'mark' });
-    mark.style.background = colour;
-    const pressed = alone === series.name;
+  const legendRow = (line: Line, calculations: readonly string[]): HTMLElement => {
+    const { name, series, config, colour } = line;
+    const pressed = alone === name;
     const toggle = (): void => {
-      alone = pressed ? null : series.name;
+      alone = pressed ? null : name;
       draw();
     };
     const title = 'Show only this one, or all again';
-    const name = element(
+    const button = element(
       'button',
       { type: 'button', 'aria-pressed': String(pressed), title, click: toggle },
-      mark,
-      series.name,
+      colourMark(colour),
+      name,
     );
     const cells = calculations.map((calculation) => {
       const value = reduce(series.values, calculation);
-      return element('td', { class: 'number' }, value === null ? '–' : formatValue(value, config.unit, config.decimals));
+      return element('td', { class: 'number' }, value === null ? '–' : show(value, config).text);
     });
     const dimmed = alone !== null && !pressed;
-    return element('tr', { class: dimmed ? 'dimmed' : '' }, element('td', {}, name), ...cells);
+    return element('tr', { class: dimmed ? 'dimmed' : '' }, element('td', {}, button, ...links(line)), ...cells);
+  };
+
+  const links = ({ name, series, config }: Line): HTMLElement[] => {
+    if (query === null) return [];
+    const { values, window, range } = query;
+    const last = reduce(series.values, 'lastNotNull');
+    const text = last === null ? '' : show(last, config).text;
+    const scope = { values, window, ...(range ? { range } : {}), name, labels: series.labels, text, raw: last };
+    return (config.links ?? []).flatMap((link) => {
+      const resolved = resolveLink(link, { ...scope, fields: series.labels });
+      return resolved ? [anchor(resolved, '↗')] : [];
+    });
   };
 
   return {
-    async refresh(query) {
-      data = await loadLines({ ...query, width: chart.clientWidth || query.width });
+    async refresh(asked) {
+      data = await loadLines({ ...asked, width: chart.clientWidth || asked.width });
+      query = asked;
       draw();
       return data.series.length > 0;
     },
     redraw: draw,
+    remark: () => plot?.redraw(false),
     destroy: () => {
-      plot?.destroy();
+      clear();
+      tooltip.remove();
       body.replaceChildren();
     },
   };
 }
 
-function linesOf(panel: Panel, series: readonly Series[], theme: Theme): Line[] {
-  return series.map((one, index) => {
-    const config = fieldConfig(panel.fieldConfig, one);
-    return { series: one, config, colour: seriesColour(config, index, theme) };
+/** Too few values for a line: they are drawn as points. */
+const isShort = ({ values }: Series): boolean => values.filter((value) => value !== null).length < 2;
+
+function tooltipRows(panel: Panel, lines: readonly Line[], index: number): TooltipRow[] {
+  const read = lines.flatMap((line) => {
+    const value = line.series.values[index];
+    return value == null || line.config.custom?.hideFrom?.tooltip ? [] : [{ line, value }];
   });
+  if (panel.options?.tooltip?.sort === 'desc') read.sort((a, b) => b.value - a.value);
+  if (panel.options?.tooltip?.sort === 'asc') read.sort((a, b) => a.value - b.value);
+  return read.map(({ line, value }) => ({ name: line.name, text: show(value, line.config).text, colour: line.colour }));
+}
+
+function linesOf(panel: Panel, series: readonly Series[], theme: Theme): Line[] {
+  const lines = series.slice(0, MOST_LINES).map((one, index) => {
+    const config = fieldConfig(panel.fieldConfig, one);
+    return { name: displayName(config, one), series: one, config, colour: seriesColour(config, index, theme) };
+  });
+  return lines.filter(({ config }) => !config.custom?.hideFrom?.viz);
 }
 
 /** Grafana names the column as it heads it: `Last *` for the last value that is there. */
@@ -111,40 +176,49 @@ function inLegendOrder(lines: readonly Line[], panel: Panel): readonly Line[] {
   return keyed.sort((a, b) => (sortDesc ? b.value - a.value : a.value - b.value)).map(({ line }) => line);
 }
 
-const isStacked = (lines: readonly Line[]): boolean => lines[0]?.config.custom?.stacking?.mode === 'normal';
+const isStacked = (lines: readonly Line[]): boolean => {
+  const mode = lines[0]?.config.custom?.stacking?.mode;
+  return mode === 'normal' || mode === 'percent';
+};
 
 function plotted(lines: readonly Line[]): (number | null)[][] {
   const drawn = lines.map(({ series, config }) =>
     config.custom?.transform === 'negative-Y' ? series.values.map((value) => value && -value) : series.values,
   );
-  const finite = drawn.map((values) => values.map((value) => (Number.isFinite(value) ? value : null)));
+  const logarithmic = isLogarithmic(lines[0]?.config);
+  const finite = drawn.map((values) =>
+    values.map((value) => (Number.isFinite(value) && !(logarithmic && value! <= 0) ? value : null)),
+  );
   return isStacked(lines) ? stacked(finite) : finite;
 }
 
+const isLogarithmic = (config: FieldConfig | undefined): boolean => config?.custom?.scaleDistribution?.type === 'log';
+
 function plotOptions(panel: Panel, lines: readonly Line[], chart: HTMLElement, theme: Theme): uPlot.Options {
   const defaults = panel.fieldConfig?.defaults ?? {};
-  const ink = theme === 'dark' ? '#9aa3b2' : '#5a6372';
-  const grid = { stroke: theme === 'dark' ? '#ffffff12' : '#00000012', width: 1 };
-  const axis = { stroke: ink, font: FONT, grid, ticks: { show: false } };
+  const axis = axisStyle(theme);
+  const label = defaults.custom?.axisLabel;
+  const logarithmic = isLogarithmic(defaults);
+  const increments = tickIncrements(defaults.unit);
+  const range = (_: uPlot, low: number | null, high: number | null): uPlot.Range.MinMax =>
+    valueRange(low, high, defaults);
+  const scale: uPlot.Scale = logarithmic ? { distr: 3, log: defaults.custom?.scaleDistribution?.log === 2 ? 2 : 10 } : { range };
   return {
     width: chart.clientWidth,
     height: chart.clientHeight,
     legend: { show: false },
     padding: [8, 18, 0, 0],
-    cursor: {
-      sync: { key: CROSSHAIR.key, setSeries: false },
-      drag: { x: true, y: false, setScale: false },
-      points: { size: 6 },
-    },
-    scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high, defaults) } },
+    cursor: sharedCursor,
+    scales: { x: { time: true }, y: scale },
     axes: [
-      { ...axis, size: 28, space: 70, values: (_, splits, __, ___, step) => splits.map((time) => tick(time, step)) },
+      timeAxisOf(theme),
       {
         ...axis,
-        size: (_, labels) => 14 + 6.4 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
+        size: (_, labels) => 14 + characterWidth() * Math.max(3, ...(labels ?? []).map((text) => text?.length ?? 0)),
         space: 28,
         values: (_, splits) => formatTicks(splits, defaults.unit),
-        ...(countsInPowersOfTwo(defaults.unit) ? { incrs: POWERS_OF_TWO } : {}),
+        ...(label ? { label, labelSize: 18, labelFont: axis.font! } : {}),
+        ...(increments && !logarithmic ? { incrs: increments } : {}),
       },
     ],
     series: [{}, ...lines.map((line) => plotSeries(line))],
@@ -152,18 +226,30 @@ function plotOptions(panel: Panel, lines: readonly Line[], chart: HTMLElement, t
   };
 }
 
-function plotSeries({ series, config, colour }: Line): uPlot.Series {
+function plotSeries({ name, series, config, colour }: Line): uPlot.Series {
   const custom = config.custom ?? {};
-  const opacity = (custom.fillOpacity ?? 0) / 100;
+  const bars = custom.drawStyle === 'bars';
+  const opacity = (custom.fillOpacity ?? (bars ? 70 : 0)) / 100;
   const dash = custom.lineStyle?.fill === 'dash' ? { dash: custom.lineStyle.dash ?? [8, 6] } : {};
+  const paths = pathsOf(custom.drawStyle, custom.lineInterpolation);
   return {
-    label: series.name,
+    label: name,
     stroke: colour,
-    width: (custom.lineWidth ?? 1) * 1.4,
+    width: custom.drawStyle === 'points' ? 0 : (custom.lineWidth ?? 1) * (bars ? 1 : 1.4),
+    spanGaps: custom.spanNulls === true,
     ...(opacity > 0 ? { fill: translucent(colour, opacity), fillTo: 0 } : {}),
     ...dash,
-    points: { show: series.values.filter((value) => value !== null).length < 2, size: 5 },
+    ...(paths ? { paths } : {}),
+    points: { show: !bars && (isShort(series) || custom.drawStyle === 'points' || custom.showPoints === 'always'), size: 5 },
   };
+}
+
+function pathsOf(drawStyle: string | undefined, interpolation: string | undefined): uPlot.Series.PathBuilder | undefined {
+  const { bars, spline, stepped } = uPlot.paths;
+  if (drawStyle === 'bars') return bars?.({ size: [0.8, 60, 1], align: 0 });
+  if (interpolation === 'smooth') return spline?.();
+  if (interpolation === 'stepAfter') return stepped?.({ align: 1 });
+  return interpolation === 'stepBefore' ? stepped?.({ align: -1 }) : undefined;
 }
 
 /** Each stacked series fills the room down to the one below it. */
@@ -175,96 +261,42 @@ function bandsBetween(lines: readonly Line[]): uPlot.Band[] {
 }
 
 function valueRange(low: number | null, high: number | null, config: FieldConfig): uPlot.Range.MinMax {
-  const [bottom, top] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
+  // uPlot would show nothing but zeros between 0 and 100.
+  const flat = !low && !high;
+  const [bottom, top] = flat ? [0, 1] : uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
   const from = config.min ?? bottom ?? 0;
   const to = config.max ?? top ?? 1;
   return [from, to > from ? to : from + 1];
 }
 
-/** A tick on the time axis: seconds only where ticks are closer than a minute, the date at midnight. */
-function tick(time: number, step: number): string {
-  const date = new Date(time * 1000);
-  const midnight = date.getHours() === 0 && date.getMinutes() === 0;
-  if (step >= 86_400 || (midnight && step >= 3_600)) {
-    return date.toLocaleDateString('en-GB', { day: '2-digit', month: 'short' });
-  }
-  const clock: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-  return date.toLocaleTimeString('en-GB', step < 60 ? { ...clock, second: '2-digit' } : clock);
-}
-
-function zoomTo(plot: uPlot, zoom: (from: number, to: number) => void): void {
-  const { left, width } = plot.select;
-  if (width < 6) return;
-  const [from, to] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
-  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-  zoom(from, to);
-}
-
-/** The limits as dashed lines across the chart. */
-function thresholdLines(panel: Panel, theme: Theme): uPlot.Plugin {
+/** The limits as lines across the chart, and as areas above them. */
+function thresholdsPlugin(panel: Panel, theme: Theme): uPlot.Plugin {
   const { thresholds, custom } = panel.fieldConfig?.defaults ?? {};
   const mode = custom?.thresholdsStyle?.mode ?? 'off';
-  const steps = mode === 'off' ? [] : (thresholds?.steps ?? []).filter((step) => step.value !== null);
+  const steps = mode === 'off' || thresholds?.mode === 'percentage' ? [] : (thresholds?.steps ?? []);
   const draw = (plot: uPlot): void => {
     const { ctx, bbox } = plot;
     const { min = -Infinity, max = Infinity } = plot.scales['y'] ?? {};
+    const place = (value: number): number => Math.round(plot.valToPos(value, 'y', true)) + 0.5;
     ctx.save();
-    ctx.setLineDash(mode.startsWith('dashed') ? [6, 6] : []);
+    if (mode.startsWith('dashed')) ctx.setLineDash([6 * devicePixelRatio, 6 * devicePixelRatio]);
     ctx.lineWidth = devicePixelRatio;
-    for (const { value, color } of steps) {
-      if (value === null || value < min || value > max) continue;
-      const y = Math.round(plot.valToPos(value, 'y', true)) + 0.5;
+    steps.forEach(({ value, color }, index) => {
+      if (value === null || value > max) return;
+      const y = place(Math.max(value, min));
+      if (mode.includes('area')) {
+        const next = steps[index + 1]?.value ?? max;
+        ctx.fillStyle = translucent(namedColour(color, theme), 0.1);
+        ctx.fillRect(bbox.left, place(Math.min(next, max)), bbox.width, y - place(Math.min(next, max)));
+      }
+      if (mode === 'area' || value < min) return;
       ctx.strokeStyle = translucent(namedColour(color, theme), 0.55);
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-    }
+    });
     ctx.restore();
   };
   return { hooks: { drawAxes: draw } };
-}
-
-/** All values at the crosshair, only on the chart under the pointer; the others show the line alone. */
-function tooltipPlugin(panel: Panel, lines: readonly Line[], tooltip: HTMLElement): uPlot.Plugin {
-  const descending = panel.options?.tooltip?.sort === 'desc';
-  const row = ({ series, config, colour }: Line, value: number): HTMLElement => {
-    const mark = element('span', { class: 'mark' });
-    mark.style.background = colour;
-    const text = formatValue(value, config.unit, config.decimals);
-    return element('div', { class: 'tooltip-row' }, mark, element('span', {}, series.name), element('b', {}, text));
-  };
-  const hide = (): void => {
-    tooltip.hidden = true;
-  };
-  const update = (plot: uPlot): void => {
-    const index = plot.cursor.idx;
-    const own = plot.over.matches(':hover');
-    if (!own || index == null) return hide();
-    const read = lines.flatMap((line) => {
-      const value = line.series.values[index];
-      return value == null ? [] : [{ line, value }];
-    });
-    if (read.length === 0) return hide();
-    if (descending) read.sort((a, b) => b.value - a.value);
-    const time = new Date(plot.data[0][index]! * 1000).toLocaleString('sv-SE');
-    tooltip.replaceChildren(
-      element('div', { class: 'tooltip-time' }, time),
-      ...read.map(({ line, value }) => row(line, value)),
-    );
-    tooltip.hidden = false;
-    place(plot, tooltip);
-  };
-  return {
-    hooks: { setCursor: update, init: (plot) => plot.over.addEventListener('mouseleave', hide) },
-  };
-}
-
-/** Beside the crosshair, on the side with more room. */
-function place(plot: uPlot, tooltip: HTMLElement): void {
-  const { left = 0, top = 0 } = plot.cursor;
-  const rightHalf = left > plot.over.clientWidth / 2;
-  const x = plot.over.offsetLeft + left + (rightHalf ? -14 - tooltip.offsetWidth : 14);
-  const y = plot.over.offsetTop + Math.min(top, Math.max(plot.over.clientHeight - tooltip.offsetHeight, 0));
-  tooltip.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
 }
