@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VIEWER := pushgateway-bridge/viewer
 VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
-SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack tests bench
+SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack tests bench demo
 # The programs need it, and it comes from beside them: a lock holds only what comes from an index.
 UNPUBLISHED := --no-emit-package telemetry-web-config
 # Unit tests compute, for two cores. Those with real programs wait as well, and share them file by file.
@@ -16,7 +16,8 @@ UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
 STACK_TESTS := -m stack -n 3 --dist loadgroup
 
 .PHONY: help install viewer up down reset status logs alert-test test check coverage test-stack test-browser test-compose \
-	format golden dashboards reference lock bench bench-bridge bench-exporter soak clean
+	format golden dashboards reference lock bench bench-bridge bench-exporter \
+	bench-dashboards demo demo-clean soak clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -109,6 +110,15 @@ bench-bridge: install ## the push bridge beside Debian's Pushgateway (a quarter 
 
 bench-exporter: install ## the exporter beside Debian's node_exporter (five minutes; BENCH_ARGS=--quick for one)
 	@$(BIN)/python -m bench exporter $(BENCH_ARGS)
+
+bench-dashboards: install ## every panel over a month of a hundred hosts (ten minutes; BENCH_ARGS=--quick for two)
+	@$(BIN)/python -m bench dashboards $(BENCH_ARGS)
+
+demo: install ## make up a fleet that reports to the running stack, until Ctrl-C (DEMO_ARGS='--duration 10m'; docs/demo.md)
+	@$(BIN)/python -m demo run $(DEMO_ARGS)
+
+demo-clean: install ## delete at the bridge what the demo made, and say what stays
+	@$(BIN)/python -m demo clean $(DEMO_ARGS)
 
 soak: install ## faults and hostile input at length (hours; SOAK_SHARE=0.05 for a twentieth); docs/faults.md has what is tested
 	@$(BIN)/python -m pytest -s tests/soak $(PYTEST_ARGS)

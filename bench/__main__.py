@@ -1,4 +1,4 @@
-"""``python -m bench bridge|exporter``: measure, print the table, and fail if a must does not hold."""
+"""``python -m bench bridge|exporter|dashboards``: measure, print the table, and fail if a must does not hold."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import click
 from bench import machine, report
 from bench.bridge import comparison as bridge_parts
 from bench.bridge.rounds import Settings as BridgeSettings
+from bench.dashboards import comparison as dashboard_parts
+from bench.dashboards import targets as dashboard_targets
 from bench.exporter import comparison as exporter_parts
 from bench.exporter.contenders import Settings as ExporterSettings
 from bench.generator import LoadFailed
@@ -148,6 +150,38 @@ def compare_exporters(
         return exporter_parts.compare(settings, noise, chosen)
 
     _publish("exporter", "node_exporter", NODE_EXPORTER_MODES, measure, (rounds, seconds, 1), document, mark)
+
+
+@main.command("dashboards")
+@measuring("dashboards", list(dashboard_parts.PARTS))
+@click.option("--hosts", type=click.IntRange(1, 1000), help=f"{dashboard_targets.HOSTS} unless --quick.")
+@click.option("--days", type=click.IntRange(1, 365), help=f"{dashboard_targets.DAYS} unless --quick.")
+def ask_dashboards(
+    rounds: int | None,
+    seconds: float | None,
+    quick: bool,
+    hosts: int | None,
+    days: int | None,
+    parts: tuple[str, ...],
+    document: Path | None,
+    mark: str,
+) -> None:
+    """Ask what every panel asks over a month; exit code 1 if a must does not hold, 3 without a table.
+
+    A round is each query once, however long it takes: --seconds means nothing here.
+    """
+    del seconds
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    hosts = hosts or (dashboard_targets.QUICK_HOSTS if quick else dashboard_targets.HOSTS)
+    days = days or (dashboard_targets.QUICK_DAYS if quick else dashboard_targets.DAYS)
+
+    def measure(program: Path, folder: Path, noise: Noise) -> list[Row]:
+        [promtool] = tools.fetch(["promtool"]).values()
+        settings = dashboard_parts.Settings(rounds, hosts, days, folder, program, promtool, _say)
+        return dashboard_parts.compare(settings, noise, parts or dashboard_parts.PARTS)
+
+    asked = f"asked about {days} days of {hosts} hosts"
+    _publish("dashboards", "prometheus", asked, measure, (rounds, 0.0, 1), document, mark)
 
 
 def _publish(

@@ -20,6 +20,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """Version and mode; empty if it was not measured."""
     rounds: int
     seconds: float
+    """Of one measurement; 0 where it lasts as long as it takes."""
     connections: int
     load_before: tuple[float, float, float]
     load_after: tuple[float, float, float]
@@ -32,11 +33,12 @@ def describe(conditions: Conditions) -> str:
     """The conditions in sentences."""
     machine = conditions.machine
     loop = spread(conditions.loop_seconds)
+    lasting = f" of {conditions.seconds:g} s" if conditions.seconds else ""
     lines = [
         f"{machine.cpu_model}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}; "
         f"one fsync of an appended page {machine.fsync_ms:.2f} ms.",
         *([f"Peer: {conditions.peer}."] if conditions.peer else []),
-        f"{conditions.rounds} interleaved rounds of {conditions.seconds:g} s, {conditions.connections} "
+        f"{conditions.rounds} interleaved rounds{lasting}, {conditions.connections} "
         f"connection{'s' if conditions.connections != 1 else ''}; medians, ratios paired round by round.",
         f"Noise: a fixed piece of work took {loop.median * 1000:.1f} ms before a round "
         f"(range {relative_range(conditions.loop_seconds):.0%} of it); "

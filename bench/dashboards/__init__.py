@@ -1,0 +1,1 @@
+"""How quickly dashboards answer over a month of a hundred hosts."""

@@ -1,0 +1,1 @@
+"""A made-up fleet that reports to a running stack: ``python -m demo run`` and ``clean``. docs/demo.md."""
