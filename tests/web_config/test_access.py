@@ -14,9 +14,10 @@ import pytest
 
 from host_exporter import app
 from host_exporter.paths import HostPaths
+from host_exporter.patience import PatientScraper
 from host_exporter.scrape import Scraper
+from host_exporter.system.source import SystemSource
 from host_exporter.web import Web
-from host_exporter.worker import Worker
 from telemetry_web_config.access import BUSY, UNAUTHORIZED, WebAccess
 from tests.web_config.material import FILES, Certificates, place
 
@@ -123,10 +124,16 @@ def test_the_exporter_tells_everyone_that_it_runs(path: str, configured: Put) ->
 
 @contextmanager
 def exporter(access: WebAccess) -> Iterator[Web]:
-    worker = Worker("test")
-    with HostPaths("/proc", "/sys", "/") as paths:
-        yield Web(Scraper({}, list, paths), worker, "1.2.3", access=access)
-    worker.stop()
+    scraper = PatientScraper(Scraper({}, list), HostPaths)
+    yield Web(scraper, SystemSource(NoDocument), "1.2.3", access=access)
+    scraper.close()
+
+
+class NoDocument:
+    """What is asked for /system here."""
+
+    def json(self) -> bytes:
+        return b"{}"
 
 
 def ask(web: Web, path: str, authorization: str | None) -> tuple[int, dict[str, str]]:
