@@ -17,15 +17,13 @@ from telemetry_dashboards.panels import CALM, CRITICAL, WARNING, Column, coloure
 from telemetry_dashboards.panels_states import (
     Words,
     in_words,
-    label_variable,
-    link_to,
     mapped,
     or_zero,
     timeline,
 )
 from telemetry_dashboards.panels_tables import linked, sized, tinted
 from telemetry_dashboards.promql import as_rows, now, over_time
-from telemetry_dashboards.shell import dashboard, finished, with_panels
+from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
 
 NEWS = 'severity!="none"'
 """Watchdog always fires, which is no news."""

@@ -23,16 +23,14 @@ from telemetry_dashboards.panels import (
 from telemetry_dashboards.panels_counts import heat, with_bar
 from telemetry_dashboards.panels_states import (
     in_words,
-    label_variable,
     leading_to,
-    link_to,
     or_zero,
     rate_of_risen,
     risen,
 )
 from telemetry_dashboards.panels_tables import linked, tinted
 from telemetry_dashboards.promql import HOST, as_rows, now, of_host, over_time
-from telemetry_dashboards.shell import dashboard, finished, with_panels
+from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
 
 PUSHES = of_host("telemetry_pushes_total")
 REFUSED = of_host("telemetry_pushes_rejected_total")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grafana_foundation_sdk.builders.dashboard import DashboardLink, QueryVariable
-from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableRefresh, VariableSort
+from grafana_foundation_sdk.builders.dashboard import QueryVariable
 
-from telemetry_dashboards.promql import DATASOURCE
+from telemetry_dashboards.shell import label_variable
 
 HOUR, DAY = "1h", "1d"
 """Windows that end at each point of a line: what the hour, or the day, before it brought."""
@@ -97,17 +96,4 @@ def firing() -> str:
 
 def job_variable(metric: str, description: str) -> QueryVariable:
     """Variable ``job``: where *metric* is."""
-    return (
-        QueryVariable("job")
-        .label("Job")
-        .description(description)
-        .datasource(DATASOURCE)
-        .query({"query": f"label_values({metric}, job)", "refId": "variable-job"})
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_ASC)
-    )
-
-
-def link_to(title: str, uid: str) -> DashboardLink:
-    """Link at the top of a dashboard to another one, with the same time range."""
-    return DashboardLink(title).type(DashboardLinkType.LINK).url(f"/d/{uid}").keep_time(True)
+    return label_variable("job", "Job", description, f"label_values({metric}, job)")

@@ -23,7 +23,6 @@ from telemetry_dashboards.counting import (
     counted,
     firing,
     job_variable,
-    link_to,
     mean,
     named,
     of_job,
@@ -34,7 +33,7 @@ from telemetry_dashboards.counting import (
 from telemetry_dashboards.panels import coloured, stat
 from telemetry_dashboards.panels_counts import bars, columns, heat, lines, ranking, shares
 from telemetry_dashboards.promql import now, over_time
-from telemetry_dashboards.shell import dashboard, finished, with_panels
+from telemetry_dashboards.shell import dashboard, finished, link_to, with_panels
 
 EVENTS = "minigem_events_total"
 BY_OS = "minigem_events_by_os_total"

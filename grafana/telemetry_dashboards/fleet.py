@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
 from grafana_foundation_sdk.models.common import BigValueTextMode
-from grafana_foundation_sdk.models.dashboard import Dashboard, VariableOption
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from telemetry_dashboards.annotations import alerts_firing
 from telemetry_dashboards.host import BUSY, CPU_UTILISATION
@@ -25,7 +25,7 @@ from telemetry_dashboards.panels import (
 )
 from telemetry_dashboards.panels_tables import linked, sized, tinted, worded
 from telemetry_dashboards.promql import as_rows, now, over_time
-from telemetry_dashboards.shell import HOST_METRICS, dashboard, finished, host_variables, with_panels
+from telemetry_dashboards.shell import HOST_METRICS, dashboard, finished, host_variables, of_many, with_panels
 
 FLEET = 'job=~"$job",instance=~"$instance"'
 
@@ -122,7 +122,7 @@ def variables() -> tuple[QueryVariable, QueryVariable]:
     instances = instances.description("Hosts of these jobs.").query(
         {"query": f"label_values({names}, instance)", "refId": "variable-instance"}
     )
-    return _of_many(jobs), _of_many(instances)
+    return of_many(jobs), of_many(instances)
 
 
 def counts() -> tuple[Stat, ...]:
@@ -330,8 +330,3 @@ def _worst(
 def _at_end(expr: str) -> str:
     """*expr*, which has no braces but those of selectors, as it is at the end of the time range."""
     return expr.replace("}", "} @ end()")
-
-
-def _of_many(variable: QueryVariable) -> QueryVariable:
-    everything = VariableOption(text="All", value="$__all", selected=True)
-    return variable.multi(True).include_all(True).all_value(".*").current(everything)

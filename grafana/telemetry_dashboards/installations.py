@@ -19,7 +19,6 @@ from telemetry_dashboards.counting import (
     counted,
     firing,
     job_variable,
-    link_to,
     mean,
     of_job,
     or_none,
@@ -39,7 +38,7 @@ from telemetry_dashboards.panels_counts import (
     with_bar,
 )
 from telemetry_dashboards.promql import as_rows, now, over_time
-from telemetry_dashboards.shell import dashboard, finished, with_panels
+from telemetry_dashboards.shell import dashboard, finished, link_to, with_panels
 
 EXECUTIONS = "proxmoxve_executions_total"
 STARTED = "proxmoxve_executions_started_total"

@@ -7,18 +7,14 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders import statetimeline
-from grafana_foundation_sdk.builders.dashboard import DashboardLink, QueryVariable
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import (
-    DashboardLinkType,
     FieldColorModeId,
     ValueMap,
     ValueMappingResult,
-    VariableOption,
-    VariableRefresh,
-    VariableSort,
 )
 
 from telemetry_dashboards.panels import GRAPH_HEIGHT
@@ -66,11 +62,6 @@ def leading_to(panel: Stat, title: str, url: str) -> Stat:
     return panel.data_links([DashboardLink(title).url(url)])
 
 
-def link_to(title: str, uid: str) -> DashboardLink:
-    """Link at the top of a dashboard to another one, with the same time range."""
-    return DashboardLink(title).type(DashboardLinkType.LINK).url(f"/d/{uid}").keep_time(True)
-
-
 def timeline(
     title: str,
     description: str,
@@ -112,22 +103,3 @@ def timeline(
         .height(height)
         .with_target(query)
     )
-
-
-def label_variable(
-    name: str, label: str, description: str, query: str, *, many: bool = False
-) -> QueryVariable:
-    """Variable over the values of a label; with *many* several may be chosen, to begin with all."""
-    variable = (
-        QueryVariable(name)
-        .label(label)
-        .description(description)
-        .datasource(DATASOURCE)
-        .query({"query": query, "refId": f"variable-{name}"})
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_ASC)
-    )
-    if not many:
-        return variable
-    everything = VariableOption(text="All", value="$__all", selected=True)
-    return variable.multi(True).include_all(True).all_value(".*").current(everything)

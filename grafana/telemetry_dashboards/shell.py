@@ -41,8 +41,8 @@ def host_variables() -> tuple[builders.QueryVariable, builders.QueryVariable]:
     """Variables ``job`` and ``instance``, which together name one host."""
     names = f'__name__=~"{HOST_METRICS}"'
     return (
-        _label_variable("job", "Job", "Where hosts come from.", f"label_values({{{names}}}, job)"),
-        _label_variable(
+        label_variable("job", "Job", "Where hosts come from.", f"label_values({{{names}}}, job)"),
+        label_variable(
             "instance", "Host", "One host of the job.", f'label_values({{{names},job="$job"}}, instance)'
         ),
     )
@@ -63,8 +63,11 @@ def finished(builder: builders.Dashboard) -> models.Dashboard:
     return built
 
 
-def _label_variable(name: str, label: str, description: str, query: str) -> builders.QueryVariable:
-    return (
+def label_variable(
+    name: str, label: str, description: str, query: str, *, many: bool = False
+) -> builders.QueryVariable:
+    """Variable over the values of a label; with *many* several may be chosen, to begin with all."""
+    variable = (
         builders.QueryVariable(name)
         .label(label)
         .description(description)
@@ -73,3 +76,15 @@ def _label_variable(name: str, label: str, description: str, query: str) -> buil
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
     )
+    return of_many(variable) if many else variable
+
+
+def of_many(variable: builders.QueryVariable) -> builders.QueryVariable:
+    """*variable*, of which several values may be chosen, to begin with all."""
+    everything = models.VariableOption(text="All", value="$__all", selected=True)
+    return variable.multi(True).include_all(True).all_value(".*").current(everything)
+
+
+def link_to(title: str, uid: str) -> builders.DashboardLink:
+    """Link at the top of a dashboard to another one, with the same time range."""
+    return builders.DashboardLink(title).type(models.DashboardLinkType.LINK).url(f"/d/{uid}").keep_time(True)

@@ -13,15 +13,13 @@ from telemetry_dashboards.panels import CALM, CRITICAL, Column, coloured, graph,
 from telemetry_dashboards.panels_counts import with_bar
 from telemetry_dashboards.panels_states import (
     in_words,
-    label_variable,
     leading_to,
-    link_to,
     or_zero,
     risen,
 )
 from telemetry_dashboards.panels_tables import linked, tinted
 from telemetry_dashboards.promql import HOST, as_rows, now, of_host, over_time
-from telemetry_dashboards.shell import dashboard, finished, with_panels
+from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
 
 EXPORTERS = "node_scrape_collector_success"
 """What every exporter has, ours and node_exporter, under whatever job it is scraped."""
