@@ -166,7 +166,7 @@ def _serve(collectors: Mapping[str, Collector], settings: Mapping[str, Any]) -> 
         for flag_name in aliases.ALIASES.values()
     }
     for name in aliases.used(os.environ, taken):
-        log.info("alias", extra={"name": name, "setting": aliases.ALIASES[name]})
+        log.info("alias", extra={"variable": name, "setting": aliases.ALIASES[name]})
     app.serve(
         Config(
             listen_addresses=settings["web_listen_address"],
