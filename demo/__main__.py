@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -102,6 +103,8 @@ def run(
       make demo DEMO_ARGS='--duration 10m --speed 120'
       make demo-clean                                  # take it away again
     """  # noqa: D301 - click's mark of lines that stay as they are
+    # What was started in the background of a shell inherits that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stop = threading.Event()
     began = time.time()
     with _failures_told():

@@ -27,7 +27,7 @@ MAX_LOG_LINES: Final = 30
 MAX_SOURCE_BYTES: Final = 16 * 1024
 """What one more source may take: a mutation of a host's name is a host to the bridge."""
 PUSHED_LABELS: Final = {"job", "instance", "kind", "nodename", "sysname", "machine"}
-OWN_LABELS: Final = {"delivery", "dialect", "reason", "result", "state", "version", "le"}
+OWN_LABELS: Final = {"delivery", "dialect", "reason", "result", "state", "status", "version", "le"}
 PYTHON_LABELS: Final = {"implementation", "major", "minor", "patchlevel"}
 LABELS: Final = PUSHED_LABELS | OWN_LABELS | PYTHON_LABELS
 _LABEL: Final = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
