@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -80,6 +81,9 @@ def serve(config: Config, known: Mapping[str, Collector]) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        # What is there now stays: looking through it for garbage again and again made one scrape in a hundred slow.
+        gc.collect()
+        gc.freeze()
         TicklessServer(server_config, access).run(sockets=sockets)
         log.info("stopped")
 

@@ -88,6 +88,9 @@ def _own() -> Programs:
 
 GENERATIONS: Final[Mapping[str, Callable[[], Programs]]] = {"newest": newest, "own": own}
 
+DELIVERING: Final = tuple(GENERATIONS) if os.environ.get("EVERY_GENERATION") == "1" else ("newest",)
+"""Of which generation the slow tests see every message arrive. The other one's configuration is always loaded."""
+
 
 def wait_for(what: str, find_it: Callable[[], Found | None], seconds: float = DELIVERY_SECONDS) -> Found:
     """What *find_it* gives once it gives something true."""

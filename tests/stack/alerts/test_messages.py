@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.stack.alerts.alertmanager import GENERATIONS, wait_for
+from tests.stack.alerts.alertmanager import DELIVERING, GENERATIONS, wait_for
 from tests.stack.alerts.chain import HISTORY, USER, Chain, chain
 from tests.stack.alerts.services import MAX_CHARACTERS, Mail
 
@@ -57,7 +57,7 @@ def labelled(name: str, *, resolved: bool = False) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module", params=GENERATIONS)
+@pytest.fixture(scope="module", params=DELIVERING)
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """All of TEXTS fired, and then resolved: every receiver was told both."""
     with chain(tmp_path_factory.mktemp("messages"), GENERATIONS[request.param]()) as running:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack.alerts.alertmanager import GENERATIONS, alert, wait_for
+from tests.stack.alerts.alertmanager import DELIVERING, GENERATIONS, alert, wait_for
 from tests.stack.alerts.chain import HISTORY, Chain, chain
 from tests.stack.alerts.services import Answer, failed
 
@@ -17,7 +17,7 @@ FAILED = "alertmanager_notifications_failed_total"
 REQUESTS_FAILED = "alertmanager_notification_requests_failed_total"
 
 
-@pytest.fixture(scope="module", params=GENERATIONS)
+@pytest.fixture(scope="module", params=DELIVERING)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """With every time a hundredth of what is shipped. Each test has a host of its own and leaves all services well."""
     with chain(tmp_path_factory.mktemp("refusals"), GENERATIONS[request.param]()) as started:
