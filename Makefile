@@ -13,7 +13,7 @@ SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack test
 UNPUBLISHED := --no-emit-package telemetry-web-config
 # Unit tests compute, for two cores. Those with real programs wait as well, and share them file by file.
 UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
-STACK_TESTS := -m stack -n 4 --dist loadgroup
+STACK_TESTS := -m stack -n 3 --dist loadgroup
 
 .PHONY: help install viewer up down reset status logs alert-test test check coverage test-stack test-browser test-compose \
 	format golden dashboards reference lock bench bench-bridge bench-exporter \

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import msgspec
@@ -78,6 +80,24 @@ def shown(bridge: Harness, name: str) -> Shown | None:
         rf"^(?:# HELP {name} (.*)\n)?# TYPE {name} (\w+)\n((?:[^#].*\n)*)", bridge.exposition(), re.MULTILINE
     )
     return found and Shown(found[2], found[1] or "", found[3].splitlines())
+
+
+@contextmanager
+def commits_held(bridge: Harness) -> Iterator[None]:
+    """What is queued meanwhile is written, and not committed before the end."""
+    released = threading.Event()
+
+    def wait() -> bool:
+        released.wait()
+        return False  # it may go on
+
+    bridge.journal._connection.set_commit_hook(wait)
+    try:
+        yield
+    finally:
+        released.set()
+        bridge.drain()
+        bridge.journal._connection.set_commit_hook(None)
 
 
 def fill_disk(bridge: Harness) -> None:
@@ -355,13 +375,15 @@ def test_lines_that_were_pushed_by_themselves_become_a_histogram(bridge: Harness
 
 def test_types_that_change_while_others_are_queued_come_in_order(bridge: Harness) -> None:
     push(bridge, "PUT", "a", body({"x": "gauge"}))
-    outcomes = [
-        begun(bridge, "PUT", "a", body({"x": kind}))
-        for kind in ("histogram", "counter", "summary", "gauge", "histogram")
-    ]
-    outcomes.append(begun(bridge, "PUT", "b", body({"x": "histogram"})))
-    with pytest.raises(TypeConflict):
-        begun(bridge, "PUT", "c", body({"x": "gauge"}))
+    with commits_held(bridge):
+        outcomes = [
+            begun(bridge, "PUT", "a", body({"x": kind}))
+            for kind in ("histogram", "counter", "summary", "gauge", "histogram")
+        ]
+        outcomes.append(begun(bridge, "PUT", "b", body({"x": "histogram"})))
+        with pytest.raises(TypeConflict):
+            begun(bridge, "PUT", "c", body({"x": "gauge"}))
+        assert shown(bridge, "x") == ("gauge", "", ['x{job="a",instance=""} 1.0'])
     bridge.drain()
 
     assert outcomes == [[None]] * 6

@@ -56,7 +56,7 @@ from pushgateway_bridge.web.openapi import EXAMPLES, PATH_ENDINGS, REST
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.harness import Web
 
-REQUESTS = 12
+REQUESTS = 20
 """To each operation."""
 CHECKS = [
     not_a_server_error,
