@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bridge.faults.small_disk import SmallDisk
 from tests.bridge.faults.wire import Answer, Wire, post
+from tests.bridge.padding import incompressible
 from tests.bridge.process import BridgeProcess
 
 RECOVERY_SECONDS = 30.0
@@ -24,7 +25,7 @@ class Hosts:
     def push(self, wire: Wire, padding: int = 0) -> Answer:
         self._count += 1
         host = f"host-{self._count % 5}"
-        body = {"name": host, "cpuC": self._count, "padding": "x" * padding}
+        body = {"name": host, "cpuC": self._count, "padding": incompressible(padding)}
         answer = wire.ask(post("/api/telemetry", json.dumps(body).encode()))
         if answer.status == 200:
             self.accepted.setdefault(host, []).append(self._count)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.bridge.faults.wire import Wire, post
+from tests.bridge.padding import incompressible
 from tests.bridge.process import BridgeProcess
 
 PUSHERS: Final = 8
@@ -48,7 +49,9 @@ def push_and_watch(directory: Path, pushed_bytes: int) -> Watched:
             count = 0
             while wanted():
                 count += 1
-                body = json.dumps({"name": f"host-{number}", "cpuC": count, "text": "x" * PADDING}).encode()
+                body = json.dumps(
+                    {"name": f"host-{number}", "cpuC": count, "text": incompressible(PADDING)}
+                ).encode()
                 key = [f"Idempotency-Key: {number}-{count}"] if number % 2 else []
                 answer = wire.ask(post("/api/telemetry", body, *key))
                 if answer.status != 200:

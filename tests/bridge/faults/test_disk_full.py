@@ -13,6 +13,7 @@ from tests.bridge.faults.fill_and_free import Hosts, fill_and_free
 from tests.bridge.faults.small_disk import MEBIBYTE, SmallDisk
 from tests.bridge.faults.wire import Wire
 from tests.bridge.harness import Harness
+from tests.bridge.padding import incompressible
 from tests.bridge.process import BridgeProcess
 
 
@@ -62,13 +63,15 @@ def test_disk_that_fills_up_while_the_log_is_copied_into_the_file_loses_nothing(
     connection = bridge.journal._connection
     pushed = 0
     for pushed in range(1, 31):  # some 3 MiB of pages that are not in the file yet
-        bridge.push({"name": f"host-{pushed % 7}", "cpuC": pushed, "text": "x" * 90_000})
+        bridge.push({"name": f"host-{pushed % 7}", "cpuC": pushed, "text": incompressible(90_000)})
     expected = bridge.series()
     small_disk.fill(left_bytes=MEBIBYTE)
 
     with pytest.raises(apsw.FullError):
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    late = [bridge.begin({"name": "late", "cpuC": number, "text": "x" * 90_000}) for number in range(50)]
+    late = [
+        bridge.begin({"name": "late", "cpuC": number, "text": incompressible(90_000)}) for number in range(50)
+    ]
     with contextlib.suppress(JournalFull):
         bridge.drain()
     assert isinstance(late[-1].result(), JournalFull)

@@ -14,10 +14,11 @@ from pushgateway_bridge.journal.journal import WAL_CHECKPOINT_PAGES, WAL_KEPT_BY
 from tests.bridge.faults.load import push_and_watch
 from tests.bridge.faults.small_disk import SmallDisk
 from tests.bridge.harness import Harness
+from tests.bridge.padding import incompressible
 
 CHECKPOINT_BYTES = WAL_CHECKPOINT_PAGES * 4120
 """Where the journal begins to copy the log into the file: so many pages, each with its header."""
-BIG = "x" * 90_000
+BIG = incompressible(90_000)
 INDEX_PAGES = 4062
 """Pages of the log that the first part of SQLite's index (the -shm file) covers; then it takes 32 KiB more."""
 
@@ -81,7 +82,9 @@ def test_disk_that_fills_up_where_the_index_of_the_log_must_grow_is_full_and_not
         with reading(bridge):
             bridge.push({"name": "host", "cpuC": 0})
             while (room := (INDEX_PAGES - 6) * 4120 - wal_bytes(bridge)) > 0:
-                bridge.push({"name": "host", "cpuC": 1, "text": "x" * min(90_000, max(room - 60_000, 0))})
+                bridge.push(
+                    {"name": "host", "cpuC": 1, "text": incompressible(min(90_000, max(room - 60_000, 0)))}
+                )
             small_disk.fill(left_bytes=32_000)
             refused = 0
             for number in range(10):

@@ -18,6 +18,7 @@ from pushgateway_bridge.journal.journal import Journal
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from pushgateway_bridge.journal.schema import SCHEMA_VERSION
 from tests.bridge.harness import FakeClock, Harness
+from tests.bridge.padding import incompressible
 
 LIMITS = FrameLimits(10**9, 60.0)
 HOST = {"name": "a", "cpuC": 4, "cpuL": 10}
@@ -183,7 +184,7 @@ def test_a_full_disk_refuses_and_recovers_by_itself(bridge: Harness, tmp_path: P
     before = bridge.series()
     pages = bridge.journal._connection.pragma("page_count")
     bridge.journal._connection.pragma("max_page_count", pages)
-    big = {"name": "big", "cpuL": 1, "text": "x" * 90_000}
+    big = {"name": "big", "cpuL": 1, "text": incompressible(90_000)}
 
     with pytest.raises(JournalFull, match="no room"):
         bridge.push(big)
@@ -204,7 +205,7 @@ def test_what_is_queued_behind_a_failed_group_fails_with_it(bridge: Harness) -> 
     """A later push may lack the definition of a series that the failed one made."""
     pages = bridge.journal._connection.pragma("page_count")
     bridge.journal._connection.pragma("max_page_count", pages)
-    first = bridge.begin({"name": "a", "cpuL": 1, "text": "x" * 90_000})
+    first = bridge.begin({"name": "a", "cpuL": 1, "text": incompressible(90_000)})
     second = bridge.begin({"name": "a", "cpuL": 2})
     bridge.run(_both(first, second))
     bridge.journal._connection.pragma("max_page_count", 1_000_000)

@@ -20,6 +20,7 @@ from pushgateway_bridge.journal import schema
 from pushgateway_bridge.journal.entry import Entry, Extra, Rewrite, Work
 from pushgateway_bridge.journal.recent import RecentTable, read_recent
 from tests.bridge.harness import Harness
+from tests.bridge.padding import incompressible
 
 KEPT_MS = 0
 
@@ -276,7 +277,7 @@ def full(table: Table) -> Table:
     return table
 
 
-LONG = b"x" * 100_000
+LONG = incompressible(100_000).encode()
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pushgateway_bridge.errors import JournalFull
 from tests.bridge.harness import Harness
+from tests.bridge.padding import incompressible
 
 HOSTS = st.sampled_from(["a", "b", 'c"\\\n'])
 FIELDS = st.sets(st.sampled_from(["cpuL", "cpuC", "tRam"]))
@@ -66,7 +67,7 @@ class Machine(RuleBasedStateMachine):
         connection = self.bridge.journal._connection
         connection.pragma("max_page_count", connection.pragma("page_count"))
         try:
-            self.bridge.push({"name": host, "cpuL": 5, "new": "x" * 90_000})
+            self.bridge.push({"name": host, "cpuL": 5, "new": incompressible(90_000)})
         except JournalFull:
             pass
         else:  # room was left in freed pages: then it counts

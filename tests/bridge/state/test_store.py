@@ -6,6 +6,7 @@ import pytest
 
 from pushgateway_bridge.errors import JournalFailed
 from tests.bridge.harness import PIXELTRACKER, Harness
+from tests.bridge.padding import incompressible
 
 LOAD = 'node_load1{job="pixeltracker",instance="a"}'
 CORES = 'host_cpu_cores{job="pixeltracker",instance="a",kind="logical"}'
@@ -115,7 +116,7 @@ def test_an_expiry_that_fails_is_tried_again(bridge: Harness) -> None:
     bridge.clock.pass_seconds(100)
     pages = bridge.journal._connection.pragma("page_count")
     bridge.journal._connection.pragma("max_page_count", pages)
-    failing = bridge.begin({"name": "a", "text": "x" * 90_000})
+    failing = bridge.begin({"name": "a", "text": incompressible(90_000)})
     bridge.ingest.expire()
     bridge.drain()
     assert failing.result() is not None

@@ -1,6 +1,7 @@
 """The bounded table of recent entries that compatibility reads show: JSON documents, newest kept.
 
 One row a group commit and dialect, its entries joined by newlines; whole rows leave when enough newer ones stand.
+Entries of one dialect are much alike: a row of many is compressed, so that less is written at each commit.
 """
 
 from __future__ import annotations
@@ -11,9 +12,30 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import apsw
+import cramjam
 
 MAX_DIALECT_BYTES: Final = 16 * 1024**2
 """All rows of a dialect but the newest stay below this together."""
+
+COMPRESSED: Final = b"\x01"
+"""Begins a row whose entries follow as one LZ4 block, its length before it. No JSON document begins so."""
+MIN_COMPRESSED_BYTES: Final = 4096
+"""A shorter row gains less than a page of the file."""
+
+
+def pack(entries: list[bytes]) -> bytes:
+    """The row of *entries*, JSON documents without newlines."""
+    row = b"\n".join(entries)
+    if len(row) < MIN_COMPRESSED_BYTES:
+        return row
+    return COMPRESSED + cramjam.lz4.compress_block(row)
+
+
+def unpack(row: bytes) -> list[bytes]:
+    """The entries of *row*, as ``pack`` or a bridge of schema 4 or older wrote it."""
+    if row.startswith(COMPRESSED):
+        row = bytes(cramjam.lz4.decompress_block(memoryview(row)[len(COMPRESSED) :]))
+    return row.split(b"\n")
 
 
 class _Row(NamedTuple):
@@ -100,7 +122,7 @@ class RecentTable:
         self, connection: apsw.Connection, dialect: str, documents: list[bytes], position: int, now_ms: int
     ) -> RecentWrite:
         rows = self._known_rows(connection, dialect)
-        body = b"\n".join(documents)
+        body = pack(documents)
         rows.add(_Row(position, now_ms, len(documents), len(body)))
         surplus_through = 0
         while (surplus := rows.pop_surplus(self._max_entries, now_ms - self._max_age_ms)) is not None:
@@ -117,7 +139,7 @@ class RecentTable:
         """Have *change* say of each entry of *dialect*, newest first, what stands there instead, if anything."""
         query = "SELECT position, body FROM recent WHERE dialect = ? ORDER BY position DESC"
         for position, body in cast(list[tuple[int, bytes]], connection.execute(query, (dialect,)).fetchall()):
-            entries = body.split(b"\n")
+            entries = unpack(body)
             changed = [entry for entry in map(change, reversed(entries)) if entry is not None][::-1]
             if not changed:
                 connection.execute(
@@ -126,7 +148,7 @@ class RecentTable:
             elif changed != entries:
                 connection.execute(
                     "UPDATE recent SET entries = ?, body = ? WHERE dialect = ? AND position = ?",
-                    (len(changed), b"\n".join(changed), dialect, position),
+                    (len(changed), pack(changed), dialect, position),
                 )
         self.forget()
 
@@ -153,5 +175,5 @@ def read_recent(file: Path, dialect: str, max_entries: int, oldest_ms: int) -> l
         ).fetchall()
     finally:
         connection.close()
-    entries = [entry for (body,) in cast(list[tuple[bytes]], rows) for entry in body.split(b"\n")]
+    entries = [entry for (body,) in cast(list[tuple[bytes]], rows) for entry in unpack(body)]
     return entries[-max_entries:]

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x74627267
 """Marks the file as a journal of ours ("tbrg"), for file(1) and for us."""
 
@@ -77,6 +77,7 @@ _MIGRATIONS: Final = {
     2: (),  # the tables stay; records may say more (what they replace, how long a series stays), so that older
     # bridges must not read them
     3: (_FACT,),
+    4: (),  # rows of recent entries may be compressed
 }
 """From each older version to the next."""
 
