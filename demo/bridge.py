@@ -89,9 +89,15 @@ class Bridge:
         """Make *token* void. Raises DemoFailed."""
         self._administer("DELETE", f"/api/v1/tokens/{token.id}")
 
-    def delete(self, path: str, parameters: Mapping[str, str] | None = None) -> int:
-        """The status with which the bridge answered the deletion of what *path* names."""
-        return self._ask("DELETE", path, params=parameters, headers=self._admin).status_code
+    def sources(self, job: str, instances: Iterable[str]) -> list[str]:
+        """Which of these *instances* of *job* the bridge knows, up to a thousand. Raises DemoFailed."""
+        asked = {"job": job, "instance": [*instances], "limit": "1000"}
+        found = self._administer("GET", "/api/v1/sources", params=asked).json()["sources"]
+        return [one["instance"] for one in found]
+
+    def delete(self, path: str, parameters: Mapping[str, str | Iterable[str]]) -> requests.Response:
+        """What the bridge answered to the deletion of what *path* and *parameters* name. Raises DemoFailed."""
+        return self._ask("DELETE", path, params=parameters, headers=self._admin)
 
     def label_values(self, family: str, label: str) -> set[str]:
         """Values of *label* of the metric *family* that the bridge shows now. Raises DemoFailed."""

@@ -42,6 +42,7 @@ from pushgateway_bridge.web.prometheus import prometheus_router
 from pushgateway_bridge.web.push import PushGate, push_router
 from pushgateway_bridge.web.reload import Reloaded, reload_router
 from pushgateway_bridge.web.scrape import scrape_router
+from pushgateway_bridge.web.sources import SOURCES, deletion_router, list_router
 from pushgateway_bridge.web.tokens import tokens_router
 
 ANSWERED: Final[Mapping[str, tuple[str, ...]]] = {"pushgateway": ("DELETE",), "statix": ("OPTIONS",)}
@@ -110,6 +111,8 @@ def build_application(
     app.include_router(prometheus_router(parts.client), **reads)
     app.include_router(history_router(parts.history, guard, clock_ms), **reads)
     app.include_router(alerts_router(parts.history, guard, config.alerts.webhook_token_hash_file, clock_ms))
+    app.include_router(list_router(ingest), **reads)
+    app.include_router(deletion_router(ingest, guard))
     if "mapped" in dialects:
         app.include_router(explain_router(parts.mapped, parts.gate, clock_ms), **reads)
     app.include_router(tokens_router(guard, clock_ms))
@@ -173,7 +176,7 @@ class ReadyGate:
 
     PATHS = frozenset(
         {
-            *("/metrics", "/api/telemetry", "/pt/api/telemetry", "/api/v1/metrics"),
+            *("/metrics", "/api/telemetry", "/pt/api/telemetry", "/api/v1/metrics", SOURCES),
             *("/pve/metrics", "/api/records", "/pve/api/records"),
             *(f"{prefix}/{name}" for prefix in ("", "/sx") for name in ("data", "hosts", "details")),
         }

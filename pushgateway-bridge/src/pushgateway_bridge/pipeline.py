@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import apsw
 import msgspec
@@ -37,6 +37,7 @@ from pushgateway_bridge.state.checkpoint import (
 from pushgateway_bridge.state.limits import PushCheck, SourceKey
 from pushgateway_bridge.state.store import ReservedGroup, Store, source_key
 from pushgateway_bridge.state.stored import check_sketch
+from pushgateway_bridge.tallies import TALLIES
 from pushgateway_bridge.tallies.tally import Plan, Tally
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ TALLY_PLANS = 20
 """How many plans of one tally follow each other then at most."""
 CHECKPOINT_LOOK_SECONDS = 1.0
 """How often it is looked whether a checkpoint is due."""
+GROUPS_AT_ONCE = 20
+"""Push groups that one record deletes, where many sources go: pushes must not wait for all of them."""
 
 Done = Callable[[PushRejected | None], None]
 
@@ -64,6 +67,23 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back."""
         ...
+
+
+class CountedSource(Exception):
+    """The tally of a source's dialect remembers more than its series say: without them the two would contradict."""
+
+    def __init__(self, source: SourceKey, dialect: str) -> None:
+        super().__init__(f"job {source[0]!r} instance {source[1]!r} is counted by {dialect}")
+        self.source = source
+        self.dialect = dialect
+
+
+class DeletedSources(NamedTuple):
+    """What was deleted."""
+
+    keys: frozenset[SourceKey]
+    series: int
+    """How many they had together, those about the sources themselves not among them."""
 
 
 def check_identity(pusher: Pusher, sources: Iterable[SourceKey]) -> None:
@@ -441,6 +461,37 @@ class Ingest:
         deletion = self.state.reserve_deletion(wanted, self._clock.now_ms(), group)
         if deletion is None:
             return 0
+        await self._delete(deletion)
+        return len(deletion.groups)
+
+    async def delete_sources(self, wanted: Callable[[SourceKey], bool]) -> DeletedSources:
+        """Delete all series of the sources that are *wanted*, and what is known of these sources.
+
+        It returns when that is on disk. What was pushed and answered before is deleted too, what is pushed after
+        that stays. Raises CountedSource, and nothing is deleted; or PushRejected: many sources are deleted in several
+        steps, of which some may be done.
+        """
+        if not self.ready:
+            raise NotReady("the bridge is starting or stopping; send it again later")
+        await self.drain()
+        groups = [group for group in self.state.groups() if group.committed and wanted(group.source.key)]
+        for group in groups:
+            if group.dialect in TALLIES:
+                raise CountedSource(group.source.key, group.dialect)
+        series = 0
+        for begin in range(0, len(groups), GROUPS_AT_ONCE):
+            part = groups[begin : begin + GROUPS_AT_ONCE]
+            series += sum(len(group.by_id) for group in part)
+            deletion = self.state.reserve_deletion_of(part, self._clock.now_ms())
+            if deletion is not None:
+                await self._delete(deletion)
+        for dialect in self._tallies.keys() & {group.dialect for group in groups}:
+            # It remembers nothing but the values that labels have, and there is room for others now.
+            self._tallies[dialect].restore((), self.state.series_of(dialect), self._clock.now_ms())
+        return DeletedSources(frozenset(group.source.key for group in groups), series)
+
+    async def _delete(self, deletion: Deletion) -> None:
+        """Journal *deletion* and apply it. Raises PushRejected."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def committed(position: int) -> None:
@@ -452,7 +503,6 @@ class Ingest:
         self._journal.append(Work(committed, outcome.set_exception, encode_change(deletion), extra))
         # The client may go away meanwhile; what it asked for is done all the same.
         await asyncio.shield(outcome)
-        return len(deletion.groups)
 
     async def rewrite_entries(self, dialect: str, change: Rewrite) -> None:
         """Have *change* say what becomes of each recent entry of *dialect*; done when that is on disk.

@@ -72,6 +72,19 @@ def test_what_is_added_is_the_same_after_a_restart(bridge: Harness) -> None:
     }
 
 
+def test_a_source_that_only_counts_is_not_expected_to_report_before_and_after_a_restart(
+    bridge: Harness,
+) -> None:
+    visits = "identity: {job: house}\nmetrics:\n  - {name: visits_total, path: $.visits, operation: add}\n"
+    push(bridge, pushes(visits=visits), "visits", {"visits": 1})
+    before = shown(bridge, "telemetry_report")
+
+    bridge.crash()
+
+    assert list(before) == ['telemetry_reports_total{job="house",instance=""}']
+    assert shown(bridge, "telemetry_report") == before
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("total", "add"), ("add", "total"), ("set", "distinct"), ("distinct", "set")]
 )

@@ -339,6 +339,18 @@ def test_who_may_delete_deletes_what_is_selected(alertmanager: Alertmanager) -> 
     assert alertmanager.history() == {"alerts": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("bound", [{"job": "node"}, {"instance": "lab-7"}])
+def test_a_token_that_is_bound_to_a_source_deletes_no_alerts(
+    bound: dict[str, str], alertmanager: Alertmanager
+) -> None:
+    alertmanager.post(notification(told(START_MS)), alertmanager.token(Right.PUSH))
+
+    answer = alertmanager.delete("?all=true", alertmanager.token(Right.DELETE, **bound))
+
+    assert answer.status_code == 403
+    assert len(alertmanager.history()["alerts"]) == 1
+
+
 def test_nobody_else_deletes(alertmanager: Alertmanager) -> None:
     alertmanager.tell(told(START_MS))
 

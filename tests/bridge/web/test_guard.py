@@ -122,6 +122,8 @@ NOWHERE |= {("GET", path) for path in DIALECTS["minigem"].paths}
 """Where minigem's own framework knows no route: always 404."""
 ALERTS = {("POST", "/api/v1/alerts/webhook"), ("DELETE", "/api/v1/alerts/history")}
 """Alertmanager's, and a deletion that must say of what: tests/bridge/web/test_alerts_api.py."""
+DELETED_SOURCES = {("DELETE", "/api/v1/sources")}
+"""It must say of what: tests/bridge/web/test_sources_api.py."""
 POSTED_READS = {("POST", "/api/v1/explain/{name}")}
 """They store nothing."""
 PUSHES = {
@@ -191,6 +193,7 @@ def test_no_route_is_forgotten(web: Web) -> None:
     others = {(method, path) for method, path in routes if path not in PUSHES or method == "GET"}
 
     known = OPEN_ROUTES | ADMINS | AGENTS | DELETERS | REFUSING | SECRET | NOWHERE | ALERTS | POSTED_READS
+    known |= DELETED_SOURCES
     assert routes >= known
     assert {method for method, _ in others - known} == {"GET"}
 

@@ -480,6 +480,26 @@ def test_only_who_may_delete_forgets_a_host(stack: Stack, prefix: str) -> None:
     assert stack.hosts() == {}
 
 
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_token_that_is_bound_to_a_source_forgets_no_other_host(stack: Stack, prefix: str) -> None:
+    for host in ("a", "b"):
+        stack.push(host, details=DETAILS)
+    tokens = stack.web.bridge.tokens
+    others = [
+        tokens.create("host", [Right.DELETE], job="statix", instance="b")[1],
+        tokens.create("job", [Right.DELETE], job="pixeltracker")[1],
+    ]
+
+    for method, path in (("POST", f"{prefix}/hosts/a/clean"), ("DELETE", f"{prefix}/hosts/a")):
+        for secret in others:
+            answer = stack.change(method, path, secret)
+            assert answer.status_code == 403
+            assert "may delete nothing else" in answer.text
+    assert set(stack.hosts()) == {"a", "b"}
+    assert stack.change("DELETE", f"{prefix}/hosts/b", others[0]).status_code == 200
+    assert set(stack.hosts()) == {"a"}
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/hosts/a/clean"), ("DELETE", "/hosts/a")])
 def test_forgetting_that_cannot_be_written_changes_nothing(stack: Stack, method: str, path: str) -> None:
     stack.push("a", details=DETAILS)

@@ -305,8 +305,6 @@ class Store:
         source = group.source
         source.pending_reports += first
         series_class, time_to_live = self._lifetime(report, dialect)
-        if series_class is SeriesClass.POINT:
-            source.expect_reports()
         before = self._held
         replaced = self._unlink_replaced(group, report) if report.replaces else []
         series: list[Series] = []
@@ -336,6 +334,8 @@ class Store:
             reserved = self._reserve_aggregates(group, report, received_ms, known, extras, change)
         else:
             reserved = ReservedGroup(group, known, extras, change)
+        if not group.by_id:
+            source.expect_reports()
         if self._held > before:
             self.new_series.count(source.key, self._held - before)
         return reserved
@@ -658,6 +658,10 @@ class Store:
             self.settle(group)
         return found
 
+    def groups(self) -> list[Group]:
+        """The push groups, those included that are not shown yet; the newest values may not be in their blocks."""
+        return list(self._groups.values())
+
     def series_of(self, dialect: str) -> list[tuple[Family, LabelSet]]:
         """Family and own labels of every series that *dialect* has."""
         return [
@@ -683,9 +687,12 @@ class Store:
         As an expiry, it leaves them visible until ``apply_deletion``; a push from now on makes its group anew.
         """
         looked_at = self._groups.values() if only is None else [self._groups.get(only)]
-        found = [
-            group for group in looked_at if group is not None and group.committed and wanted(group.labels)
-        ]
+        found = [group for group in looked_at if group is not None and wanted(group.labels)]
+        return self.reserve_deletion_of(found, received_ms)
+
+    def reserve_deletion_of(self, groups: Iterable[Group], received_ms: int) -> Deletion | None:
+        """The same of *groups*, without those that are gone already."""
+        found = [group for group in groups if group.committed and self._groups.get(group.labels) is group]
         for group in found:
             del self._groups[group.labels]
         return Deletion(received_ms, [group.id for group in found]) if found else None

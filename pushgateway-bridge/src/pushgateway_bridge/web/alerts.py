@@ -27,7 +27,7 @@ from pushgateway_bridge.alerts.query import (
 from pushgateway_bridge.alerts.webhook import decode_webhook
 from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.web.body import read_body
-from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.guard import Guard, check_unbound, visitor_of
 from pushgateway_bridge.web.openapi import (
     BEARER,
     DENIED,
@@ -221,6 +221,7 @@ def alerts_router(
     async def delete_history(request: Request) -> Response:
         """Delete what the parameters select; ``label.NAME=VALUE`` selects by any other label."""
         try:
+            check_unbound(visitor_of(request))
             deleted = await history.delete(deletion(request.query_params.multi_items()))
         except BadParameter as error:
             raise HTTPException(400, str(error)) from error

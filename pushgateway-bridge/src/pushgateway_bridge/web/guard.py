@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -160,9 +160,7 @@ class Guard:
 
     async def reporter(self, request: Request) -> None:
         """Let through who may tell of alerts: who may push for any source. Raises PushRejected."""
-        visitor = await self._identified(request, Right.PUSH)
-        if visitor.job or visitor.instance:
-            raise Forbidden(f"token {visitor.token_id} is bound to a source, and alerts are about any")
+        check_unbound(await self._identified(request, Right.PUSH))
 
     async def _require(self, request: Request, right: Right) -> None:
         """Let through who has *right*; ``visitor_of`` then says who it is."""
@@ -213,6 +211,21 @@ def visitor_of(request: Request) -> Pusher:
     visitor = request.state.visitor
     assert isinstance(visitor, Pusher)
     return visitor
+
+
+def check_unbound(visitor: Pusher) -> None:
+    """Raises Forbidden if the token of *visitor* is for one source, where alerts are told or forgotten."""
+    if visitor.job or visitor.instance:
+        raise Forbidden(f"token {visitor.token_id} is bound to a source, and alerts are about any")
+
+
+def check_binding(visitor: Pusher, job: str | None, instances: Collection[str] | None) -> None:
+    """Raises Forbidden if the token of *visitor* is bound to other sources than these (``None``: any of *job*)."""
+    if visitor.job not in ("", job) or (
+        visitor.instance and (instances is None or set(instances) != {visitor.instance})
+    ):
+        bound = f"job {visitor.job or 'any'!r}, instance {visitor.instance or 'any'!r}"
+        raise Forbidden(f"token {visitor.token_id} is for {bound}, and may delete nothing else")
 
 
 def door_of(request: Request) -> Door:

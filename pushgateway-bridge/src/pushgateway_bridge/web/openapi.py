@@ -115,6 +115,7 @@ _DIALECTS: Final = {
 }
 _OTHERS: Final = {
     "metrics": "what Prometheus scrapes",
+    "sources": "who reports, and forgetting who does no more",
     "prometheus": "reading what Prometheus has stored",
     "alerts": "the history of alerts, which Alertmanager tells",
     "tokens": "who may push, read, delete and administer",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response, Security
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import JSONResponse
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -15,7 +15,7 @@ from pushgateway_bridge.dialects.statix_reads import Forgetting, read_details, r
 from pushgateway_bridge.errors import PushRejected, WrongMethod
 from pushgateway_bridge.model.labels import make_push_group
 from pushgateway_bridge.pipeline import Ingest
-from pushgateway_bridge.web.guard import Guard
+from pushgateway_bridge.web.guard import Guard, check_binding, visitor_of
 from pushgateway_bridge.web.openapi import BEARER, DENIED, JSON, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import to_response
 
@@ -82,25 +82,26 @@ def statix_router(
         entries = await asyncio.to_thread(recent, dialect.name)
         return to_response(await asyncio.to_thread(read_details, entries, hostname))
 
-    async def forget(hostname: str, *, keep_details: bool) -> Forgetting:
+    async def forget(request: Request, hostname: str, *, keep_details: bool) -> Forgetting:
         """Delete the series and entries of *hostname*."""
         group = make_push_group(dialect.name, hostname)
         forgetting = Forgetting(hostname, keep_details=keep_details)
         try:
+            check_binding(visitor_of(request), dialect.name, {hostname})
             await ingest.delete(lambda labels: ingest.state.dialect_of(labels) == dialect.name, group)
             await ingest.rewrite_entries(dialect.name, forgetting)
         except PushRejected as refusal:
-            raise HTTPException(refusal.status, str(refusal), {"Retry-After": "1"}) from refusal
+            raise guard.denied(refusal) from refusal
         return forgetting
 
-    async def clean(hostname: str) -> JSONResponse:
+    async def clean(request: Request, hostname: str) -> JSONResponse:
         """Delete the numbers of a host; its details stay."""
-        forgotten = await forget(hostname, keep_details=True)
+        forgotten = await forget(request, hostname, keep_details=True)
         return JSONResponse({"status": "ok", "metrics_deleted": forgotten.metrics})
 
-    async def delete(hostname: str) -> JSONResponse:
+    async def delete(request: Request, hostname: str) -> JSONResponse:
         """Delete all there is of a host."""
-        forgotten = await forget(hostname, keep_details=False)
+        forgotten = await forget(request, hostname, keep_details=False)
         return JSONResponse({"status": "ok", "metrics": forgotten.metrics, "details": forgotten.details})
 
     for prefix in ("", PREFIX):
