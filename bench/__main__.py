@@ -1,4 +1,4 @@
-"""``python -m bench bridge|exporter|dashboards``: measure, print the table, and fail if a must does not hold."""
+"""``python -m bench bridge|exporter|dashboards|alerts``: measure, print the table, and fail if a must does not hold."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from bench import machine, report
+from bench.alerts import comparison as alert_parts
+from bench.alerts import targets as alert_targets
 from bench.bridge import comparison as bridge_parts
 from bench.bridge.rounds import Settings as BridgeSettings
 from bench.dashboards import comparison as dashboard_parts
@@ -23,6 +25,7 @@ from bench.generator import LoadFailed
 from bench.noise import Noise
 from bench.servers import ServerFailed
 from bench.table import Row, failed, replace_between
+from stack import parts as stack_parts
 from stack import tools
 from stack.errors import StackError
 
@@ -182,6 +185,34 @@ def ask_dashboards(
 
     asked = f"asked about {days} days of {hosts} hosts"
     _publish("dashboards", "prometheus", asked, measure, (rounds, 0.0, 1), document, mark)
+
+
+@main.command("alerts")
+@measuring("alerts", list(alert_parts.PARTS))
+@click.option("--hosts", type=click.IntRange(1, 20_000), help=f"{alert_targets.HOSTS} unless --quick.")
+def time_alerts(
+    rounds: int | None,
+    seconds: float | None,
+    quick: bool,
+    hosts: int | None,
+    parts: tuple[str, ...],
+    document: Path | None,
+    mark: str,
+) -> None:
+    """Time messages from a push to the chat, and rules over many hosts; exit code as the others.
+
+    All of it is done once, however long it takes: --rounds and --seconds mean nothing here.
+    """
+    del rounds, seconds
+    hosts = hosts or (alert_targets.QUICK_HOSTS if quick else alert_targets.HOSTS)
+
+    def measure(program: Path, folder: Path, noise: Noise) -> list[Row]:
+        del program
+        programs = {**stack_parts.our_programs(), **tools.fetch(tools.STACK_PROGRAMS)}
+        settings = alert_parts.Settings(hosts, quick, folder, programs, _say)
+        return alert_parts.compare(settings, noise, parts or alert_parts.PARTS)
+
+    _publish("alerts", "prometheus", "with the shipped rules", measure, (1, 0.0, 1), document, mark)
 
 
 def _publish(

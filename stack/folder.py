@@ -8,9 +8,10 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stack.errors import StackError
@@ -29,6 +30,8 @@ class Record(NamedTuple):
     mode: str
     addresses: dict[str, str]
     """By part, as ``host:port``."""
+    inner: Mapping[str, str] = MappingProxyType({})
+    """The same for parts that the others reach elsewhere."""
 
 
 def data_folder(directory: Path, part: str) -> Path:
@@ -55,14 +58,19 @@ def read_record(directory: Path) -> Record | None:
     """What was started in *directory* last; None if that is no stack's folder."""
     try:
         record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
-        return Record(str(record["mode"]), dict(record["addresses"]))
+        return Record(str(record["mode"]), dict(record["addresses"]), dict(record.get("inner", {})))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write_record(settings: Settings, mode: str) -> None:
     """Remember what is started in the stack's folder."""
-    record = {"mode": mode, "addresses": {part: str(where) for part, where in settings.addresses.items()}}
+    inner = {part: settings.inner_address(part) for part in settings.addresses}
+    record = {
+        "mode": mode,
+        "addresses": {part: str(where) for part, where in settings.addresses.items()},
+        "inner": {part: str(where) for part, where in inner.items() if where != settings.addresses[part]},
+    }
     temporary = settings.directory / f"{RECORD}.new"
     temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     temporary.replace(settings.directory / RECORD)

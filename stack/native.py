@@ -7,7 +7,7 @@ import http.client
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,14 +19,13 @@ from stack.parts import (
     DELIVERY,
     READY_PATHS,
     REMOTE_WRITE,
-    Part,
     delivery_of,
     find_grafana,
     native_parts,
     our_programs,
     part_environment,
 )
-from stack.settings import Address, Settings, parse_address, setting_of
+from stack.settings import BRIDGE_PRIVATE_ADDRESS, Address, Settings, parse_address, setting_of
 from stack.status import PartStatus
 
 READY_SECONDS = 120
@@ -54,6 +53,8 @@ def up(settings: Settings, say: Callable[[str], None]) -> list[str]:
     for name in READY_PATHS:
         if name != "grafana" or grafana is not None:
             check_free(name, settings.addresses[name])
+    if settings.inner_address("bridge") != settings.addresses["bridge"]:
+        check_free("bridge", settings.inner_address("bridge"), BRIDGE_PRIVATE_ADDRESS)
     programs = {**ours, **tools.fetch(tools.STACK_PROGRAMS, say=say)}
     for name in tools.STACK_PROGRAMS:
         say(tools.version_line(name, programs[name]))
@@ -61,12 +62,13 @@ def up(settings: Settings, say: Callable[[str], None]) -> list[str]:
     if delivery != REMOTE_WRITE and not settings.value(DELIVERY, ""):
         say(scraped_line(tools.version(programs["prometheus"])))
     parts = native_parts(settings, programs, grafana)
-    write_configuration(settings, programs, {part.name: part.address for part in parts})
+    inner = {part.name: settings.inner_address(part.name) for part in parts}
+    write_configuration(settings, programs, inner)
     for part in parts:
         folder.make_data_folder(settings.directory, part.name)
     with _stopped_on_failure(settings.directory):
         supervision.start(parts, settings.directory, part_environment(settings, delivery))
-        _wait_until_ready(parts, settings.directory, say)
+        _wait_until_ready(inner, settings.directory, say)
     return [part.name for part in parts]
 
 
@@ -79,8 +81,8 @@ def scraped_line(version: str) -> str:
     )
 
 
-def check_free(part: str, address: Address) -> None:
-    """Raises StackError, naming *part*, if nothing can listen on *address* now."""
+def check_free(part: str, address: Address, setting: str = "") -> None:
+    """Raises StackError, naming *part* and its *setting*, if nothing can listen on *address* now."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do: connections of the stack before this one may still be closing.
@@ -91,7 +93,7 @@ def check_free(part: str, address: Address) -> None:
             taken = error.errno == errno.EADDRINUSE
             reason = "is taken by another program" if taken else f"cannot be listened on: {error.strerror}"
             raise StackError(
-                f"{part}: {address} {reason}; set {setting_of(part)} to another host:port"
+                f"{part}: {address} {reason}; set {setting or setting_of(part)} to another host:port"
             ) from error
 
 
@@ -113,21 +115,17 @@ def _interrupt(signal_number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _wait_until_ready(parts: Sequence[Part], directory: Path, say: Callable[[str], None]) -> None:
+def _wait_until_ready(addresses: Mapping[str, Address], directory: Path, say: Callable[[str], None]) -> None:
     started = reminded = time.monotonic()
     first_pids: dict[str, int] = {}
-    waiting = {part.name: part for part in parts}
+    waiting = dict(addresses)
     while waiting:
         for state in _states(directory):
             name = state.name
             first_pid = first_pids.setdefault(name, state.pid) if state.pid else first_pids.get(name, 0)
             if state.state in ENDED or first_pid != state.pid:
                 raise _with_log(f"{name} ended while it was starting", name, directory, state.reason)
-            if (
-                name in waiting
-                and state.state == "RUNNING"
-                and probe(waiting[name].address, READY_PATHS[name])
-            ):
+            if name in waiting and state.state == "RUNNING" and probe(waiting[name], READY_PATHS[name]):
                 del waiting[name]
                 say(f"{name} is ready after {time.monotonic() - started:.1f} s")
         now = time.monotonic()
@@ -178,12 +176,13 @@ def status(directory: Path, record: folder.Record) -> list[PartStatus]:
     order = list(READY_PATHS)
     statuses = []
     for state in sorted(states, key=lambda state: order.index(state.name)):
-        address = parse_address(record.addresses[state.name])
+        address = record.addresses[state.name]
         running = state.state == "RUNNING"
-        ready = running and probe(address, READY_PATHS[state.name])
+        inner = parse_address(record.inner.get(state.name, record.addresses[state.name]))
+        ready = running and probe(inner, READY_PATHS[state.name])
         word = "ready" if ready else "not ready" if running else state.state.lower()
         detail = f"up {_duration(state.uptime_seconds)}, pid {state.pid}" if running else state.reason
-        statuses.append(PartStatus(state.name, word, str(address), detail, running, ready))
+        statuses.append(PartStatus(state.name, word, address, detail, running, ready))
     return statuses
 
 

@@ -97,6 +97,8 @@ def _bridge(settings: Settings, program: Path, *, with_grafana: bool) -> tuple[s
     grafana = ("--grafana.url", addresses["grafana"].url()) if with_grafana else ()
     # The weekly report goes by the same mail settings as alerts.
     env_file = () if settings.env_file is None else ("--reports.env-file", str(settings.env_file))
+    inner = settings.inner_address("bridge")
+    private = () if inner == addresses["bridge"] else ("--web.private-listen-address", str(inner))
     return (
         str(program),
         "serve",
@@ -110,6 +112,7 @@ def _bridge(settings: Settings, program: Path, *, with_grafana: bool) -> tuple[s
         str(settings.checkout / "grafana/dashboards"),
         "--alerts.webhook-token-hash-file",
         f"{history_token(settings)}.sha256",
+        *private,
         *env_file,
         *grafana,
     )

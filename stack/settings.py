@@ -23,6 +23,8 @@ DEFAULT_PORTS = {
     "alertmanager": 9093,
     "grafana": 3000,
 }
+BRIDGE_WEB_CONFIG = "PUSHGATEWAY_BRIDGE_WEB_CONFIG_FILE"
+BRIDGE_PRIVATE_ADDRESS = "PUSHGATEWAY_BRIDGE_WEB_PRIVATE_LISTEN_ADDRESS"
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
 
 _DURATION = re.compile(r"(?:\d+(?:ms|[ywdhms]))+")
@@ -73,6 +75,22 @@ class Settings(NamedTuple):
     def value(self, name: str, default: str) -> str:
         """The variable *name* from the environment, else `.env`, else *default*."""
         return {**self.env_values, **self.environment}.get(name, "").strip() or default
+
+    def inner_address(self, part: str) -> Address:
+        """Where the other parts of the native stack reach *part*.
+
+        Of a bridge with a file for TLS and users that is its private listener: 127.0.0.1 and the port after its own,
+        unless BRIDGE_PRIVATE_ADDRESS says otherwise. Raises StackError if that is no address.
+        """
+        address = self.addresses[part]
+        if part != "bridge":
+            return address
+        protected = self.value(BRIDGE_WEB_CONFIG, "")
+        private = self.value(BRIDGE_PRIVATE_ADDRESS, f"127.0.0.1:{address.port + 1}" if protected else "")
+        try:
+            return parse_address(private) if private else address
+        except ValueError as error:
+            raise StackError(f"{BRIDGE_PRIVATE_ADDRESS}: {error}") from error
 
 
 def load_settings(environment: Mapping[str, str], checkout: Path = CHECKOUT) -> Settings:

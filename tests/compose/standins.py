@@ -102,6 +102,8 @@ def _copy_program(name: str, package: str, root: Path) -> None:
     for folder in ("bin", "etc", "tmp"):
         (root / folder).mkdir(parents=True)
     shutil.copy(program, root / "bin" / name)
+    if (tool := unpacked / "usr/bin/amtool").is_file():
+        shutil.copy(tool, root / "bin")
     for library in _libraries(program):
         target = root / library.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,7 @@ def _copy_program(name: str, package: str, root: Path) -> None:
             templates, root / "usr/share/prometheus", ignore_dangling_symlinks=True, symlinks=True
         )
     shutil.copy("/bin/busybox", root / "bin")
-    for applet in ("sh", "wget", "id", "touch", "stat", "cat"):
+    for applet in ("sh", "wget", "id", "touch", "stat", "cat", "cp", "mv"):
         (root / "bin" / applet).symlink_to("busybox")
     (root / "etc/passwd").write_text(PASSWD)
     (root / "etc" / name).mkdir()

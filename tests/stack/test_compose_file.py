@@ -39,6 +39,7 @@ DATA_VOLUMES = {
     "alertmanager": {"alertmanager": "/alertmanager", "config": "/config"},
     "grafana": {"grafana": "/var/lib/grafana"},
     "config": {"config": "/config"},
+    "config-check": {"config": "/config"},
     "exporter": {},
 }
 
@@ -205,8 +206,10 @@ def test_image_does_not_open_the_bridge_by_itself(repository: Path) -> None:
 
 
 @pytest.mark.stack
-def test_every_part_is_a_service_and_one_more_writes_the_configuration(base: Mapping[str, Any]) -> None:
-    assert set(base) == {*settings.PARTS, "config"}
+def test_every_part_is_a_service_and_two_more_write_and_check_the_configuration(
+    base: Mapping[str, Any],
+) -> None:
+    assert set(base) == {*settings.PARTS, "config", "config-check"}
 
 
 @pytest.mark.stack
@@ -399,7 +402,8 @@ def test_parts_are_checked_where_native_mode_waits_for_them(
         url = f"{base_urls[part]}{path}"
         test = " ".join(services[part]["healthcheck"]["test"])
         assert url in test or url in probed(test), part
-    assert services["config"]["healthcheck"] == {"disable": True}
+    for name in ("config", "config-check"):
+        assert services[name]["healthcheck"] == {"disable": True}
 
 
 @pytest.mark.stack
@@ -407,9 +411,10 @@ def test_everything_starts_after_its_configuration_and_what_it_asks(base: Mappin
     written, healthy = "service_completed_successfully", "service_healthy"
     assert conditions(base) == {
         "config": {},
+        "config-check": {"config": written},
         "exporter": {"config": written},
         "bridge": {"config": written},
-        "alertmanager": {"config": written},
+        "alertmanager": {"config-check": written},
         "prometheus": {"exporter": healthy, "bridge": healthy, "alertmanager": healthy},
         "grafana": {"prometheus": healthy},
     }
@@ -555,3 +560,37 @@ def test_settings_of_the_bridge_and_grafana_name_services(base: Mapping[str, Any
     assert bridge["PUSHGATEWAY_BRIDGE_VIEWER_DASHBOARDS_DIRECTORY"] in binds["bridge"]
     assert grafana["GRAFANA_DASHBOARDS_DIR"] in binds["grafana"]
     assert grafana["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("new", "code", "in_place"),
+    [("route: {receiver: a}\nreceivers: [{name: a}]\n", 0, "new"), ("route: {receiver: b}\n", 1, "old")],
+    ids=["one that loads", "one that does not"],
+)
+def test_the_check_puts_a_configuration_in_place_only_if_it_loads(
+    base: Mapping[str, Any], tmp_path: Path, new: str, code: int, in_place: str
+) -> None:
+    """The service's own command, run here: on the folder of a test and with the stack's amtool."""
+    amtool = tools.find("amtool")
+    assert amtool is not None, "amtool is missing: 'python -m stack tools' fetches it"
+    old = "route: {receiver: old}\nreceivers: [{name: old}]\n"
+    (tmp_path / "alertmanager.yml").write_text(old)
+    (tmp_path / "unchecked.yml").write_text(new)
+    (tmp_path / "unchecked.yml").chmod(0o600)
+    service = base["config-check"]
+    command = [part.replace("/config/", f"{tmp_path}/") for part in service["command"]]
+
+    done = subprocess.run(
+        [*service["entrypoint"], *command],
+        env={"PATH": f"{amtool.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code
+    assert (tmp_path / "alertmanager.yml").read_text() == {"new": new, "old": old}[in_place]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alertmanager.yml", "unchecked.yml"]
+    assert in_place == "new" or 'undefined receiver "b" used in route' in done.stdout + done.stderr
+    assert in_place == "old" or (tmp_path / "alertmanager.yml").stat().st_mode & 0o777 == 0o600

@@ -70,7 +70,9 @@ def prometheus_copy(source: Path, folder: Path, targets: dict[str, str]) -> Path
             job.update(scrape_interval="1s", scrape_timeout="1s")
 
     def hurry_host_down(rules: Any) -> None:
-        [host_down] = [rule for rule in rules["groups"][0]["rules"] if rule["alert"] == "HostDown"]
+        [hosts] = [group for group in rules["groups"] if group["name"] == "hosts"]
+        hosts["interval"] = "1s"
+        [host_down] = [rule for rule in hosts["rules"] if rule["alert"] == "HostDown"]
         host_down["for"] = "1s"
 
     shutil.copytree(source, folder)

@@ -116,11 +116,12 @@ def test_an_alert_is_told_to(amtool: Path, plain: Path, labels: dict[str, str], 
 @pytest.mark.parametrize(
     ("labels", "times"),
     [
-        ({"severity": "warning"}, ("30s", "5m", "12h")),
-        ({"severity": "critical"}, ("10s", "1m", "2h")),
+        ({"severity": "warning"}, ("8s", "5m", "12h")),
+        ({"severity": "critical"}, ("8s", "1m", "2h")),
+        ({"severity": "warning", "alertname": "SourceSilent"}, ("30s", "5m", "12h")),
         ({"severity": "critical", "owner": "ann"}, ("0s", "10s", "5m")),
     ],
-    ids=["warning", "critical", "of a user"],
+    ids=["warning", "critical", "a silent source", "of a user"],
 )
 @pytest.mark.parametrize("receiver", PEOPLE.split(","))
 def test_everybody_is_told_at_the_pace_of_the_alert(
@@ -142,7 +143,32 @@ def test_everybody_is_told_at_the_pace_of_the_alert(
 
 
 def pace_of(labels: dict[str, str]) -> list[str]:
-    return ["owner"] if "owner" in labels else ["critical"] if labels["severity"] == "critical" else []
+    return (
+        ["owner"]
+        if "owner" in labels
+        else ["critical"]
+        if labels["severity"] == "critical"
+        else [labels["alertname"]]
+        if "alertname" in labels
+        else []
+    )
+
+
+def test_hosts_that_fail_together_are_waited_for_longer_than_two_evaluations_lie_apart() -> None:
+    """Else the second half of them would be told minutes later, as a change of their group."""
+    groups = yaml.safe_load((REPOSITORY / "prometheus/rules/hosts.yml").read_text(encoding="utf-8"))["groups"]
+    interval = next(seconds_of(group["interval"]) for group in groups if group["name"] == "hosts")
+    root = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))["route"]
+    waits = [
+        seconds_of(route["group_wait"])
+        for way in root["routes"]
+        if way["receiver"] in PEOPLE.split(",")
+        for route in way["routes"]
+        if "group_wait" in route and "owner" not in str(route["matchers"])
+    ]
+
+    assert waits
+    assert all(wait > interval for wait in [seconds_of(root["group_wait"]), *waits])
 
 
 def test_no_repetition_is_lost_to_the_interval_of_its_group() -> None:
