@@ -29,6 +29,14 @@ BATCHES, INSTALLATIONS = 120, 300
 """What makes the event series of the month: all there are, and what a day brings."""
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 PAINT = "() => performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
+WATCH_PANELS = """window.panelsPainted = new Promise((tell) => {
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector('.panel')) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => tell(performance.now())));
+  }).observe(document, { childList: true, subtree: true });
+})"""
+PANELS_PAINTED = "() => window.panelsPainted"
 
 PARTS = ("panels", "first-paint")
 
@@ -65,7 +73,8 @@ def compare(settings: Settings, noise: Noise, parts: Iterable[str]) -> list[Row]
 def _make_month(settings: Settings, panels: list[Panel], end: int, data: Path) -> None:
     settings.say(f"{settings.days} days of {settings.hosts} hosts")
     hosts = month.host_series(settings.hosts)
-    series = [*hosts, *month.rollups(hosts, expressions(panels)), *month.alert_series(settings.hosts)]
+    alerts = month.alert_series(settings.hosts)
+    series = [*hosts, *month.rollups(hosts, expressions(panels)), *alerts, *month.alert_records(alerts)]
     series += _other_series(settings, names(panels))
     data.mkdir()
     for number, text in enumerate(month.pieces(series, end, settings.days)):
@@ -148,7 +157,7 @@ def _time(prometheus: Server, paths: list[str], rounds: int) -> tuple[list[float
 
 
 def _first_paint(settings: Settings, noise: Noise, bridge: Server, dashboards: list[str]) -> list[Row]:
-    """A row for each dashboard: when a browser without a cache has drawn something of the page."""
+    """A row for each dashboard: when a browser without a cache has drawn something of the page; then its panels."""
     program = tools.find_browser()
     if program is None:
         return [Row("first paint", "ms", None, must=targets.FIRST_PAINT_MS, note="no Chromium on PATH")]
@@ -157,16 +166,23 @@ def _first_paint(settings: Settings, noise: Noise, bridge: Server, dashboards: l
         browser = playwright.chromium.launch(executable_path=str(program), args=list(FLAGS))
         for dashboard in dashboards:
             noise.look()
-            paints = []
+            paints, panels = [], []
             for _ in range(settings.rounds + 1):
                 page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+                page.add_init_script(WATCH_PANELS)
                 page.goto(f"http://127.0.0.1:{bridge.port}/dashboard?uid={dashboard}&refresh=")
-                page.wait_for_selector(".panel")
+                panels.append(float(page.evaluate(PANELS_PAINTED)))
                 (paint,) = page.evaluate(PAINT)
                 paints.append(float(paint))
                 page.context.close()
             rows.append(
-                Row(f"first paint, {dashboard}", "ms", spread(paints[1:]), must=targets.FIRST_PAINT_MS)
+                Row(
+                    f"first paint, {dashboard}",
+                    "ms",
+                    spread(paints[1:]),
+                    must=targets.FIRST_PAINT_MS,
+                    note=f"its panels with their titles after {statistics.median(panels[1:]):.0f} ms",
+                )
             )
         browser.close()
     return rows

@@ -165,6 +165,21 @@ def alert_series(hosts: int) -> list[Series]:
     ]
 
 
+def alert_records(alerts: Sequence[Series]) -> list[Series]:
+    """What else there is of *alerts* while they fire: Prometheus' own, and what prometheus/rules/history.yml records.
+
+    When each began is the same on every day, which costs as much to read.
+    """
+    records = []
+    for alert in alerts:
+        labels = alert.labels.replace('alertstate="firing",', "")
+        records.append(alert._replace(name="ALERTS_FOR_STATE", labels=labels, base=1.7e9))
+        if 'severity="none"' not in labels:
+            since = alert._replace(name="alert:firing:since", labels=labels, base=1.7e9)
+            records += [since, since._replace(name="alert:firing:age", base=300, per_second=1)]
+    return records
+
+
 def series_like(exposition: str, names: set[str], source: str) -> list[Series]:
     """A series for each of *exposition* whose metric is among *names*; labels *source* where it has no job.
 

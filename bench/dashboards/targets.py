@@ -17,7 +17,7 @@ QUICK_DAYS: Final = 2
 
 STEP_SECONDS: Final = 300
 """Between two samples of a series, but for the newest."""
-DENSE_STEP_SECONDS: Final = 15
+DENSE_STEP_SECONDS: Final = 5
 DENSE_SECONDS: Final = 2 * 3600
 """The end, as a running stack has it: the last hour is asked for with rates over four minutes."""
 

@@ -1,6 +1,8 @@
 """Alerts: what fires, since when, and what fired in the time range, by alert and by host.
 
-From Prometheus' own series ``ALERTS`` and ``ALERTS_FOR_STATE``: whether anybody was told is not in them.
+From Prometheus' own series ``ALERTS`` and ``ALERTS_FOR_STATE``: whether anybody was told is not in them. What fired in
+the time range is read from the samples that prometheus/rules/history.yml makes of them, one a minute: to look up every
+alert at each minute of a month would take seconds. Where there are none, it is looked up at each step of the page.
 """
 
 from __future__ import annotations
@@ -38,10 +40,26 @@ LESS_URGENT = f'ALERTS{{{CHOSEN},alertstate="firing",severity!="critical"}}'
 AGE = f"time() - ALERTS_FOR_STATE{{{CHOSEN}}} and ignoring (alertstate) {FIRING}"
 """Seconds since what an alert tells of began: from then on it was pending, and later fired."""
 
-BEGAN = f"({FIRING} unless {FIRING} offset 1m)"
-"""Alerts that fire and did not a minute ago."""
+SINCE = f"alert:firing:since{{{CHOSEN}}}"
+AGED = f"alert:firing:age{{{CHOSEN}}}"
+"""Recorded once a minute while an alert fires: when what it tells of began, and how many seconds ago that was."""
 
-IN_RANGE = "[$__range:1m]"
+AT_STEPS = "[$__range:$__interval]"
+"""At each step of the page: that is a minute in an hour, and longer in longer ranges."""
+
+TIMES = (
+    f"((changes({SINCE}[$__range]) + 1 unless {SINCE} offset $__range or changes({SINCE}[$__range]))"
+    f" or ignoring (alertstate) count_over_time(({FIRING} unless {FIRING} offset $__interval){AT_STEPS}))"
+)
+"""How often each alert began to fire in the range: one time less than it fired if it did so when the range began."""
+
+LONGEST = f"(max_over_time({AGED}[$__range]) or max_over_time(({AGE}){AT_STEPS}))"
+
+LAST = (
+    f"(last_over_time({SINCE}[$__range]) + last_over_time({AGED}[$__range])"
+    f" or ignoring (alertstate) max_over_time(timestamp({FIRING}){AT_STEPS}))"
+)
+"""When each alert fired last, in Unix seconds."""
 
 ALERT = ("severity", "alertname", "job", "instance", "about", "page")
 
@@ -175,7 +193,7 @@ def counts() -> tuple[Stat, ...]:
             "How many times an alert began to fire in the time range; what fired and ended within a minute may be"
             " missing.",
             "short",
-            now(or_zero(f"sum(count_over_time({BEGAN}{IN_RANGE}))")),
+            now(or_zero(f"sum({TIMES})")),
         ),
         stat(
             "Nobody is told",
@@ -318,9 +336,18 @@ def placed(expr: str) -> str:
     return expr
 
 
+def fired_for(at: str = "") -> str:
+    """For how many seconds of the range each alert fired; *at* is where the range ends."""
+    steps = f"scalar($__range_s / count_over_time(vector(1){AT_STEPS}{at}))"
+    return (
+        f"(60 * count_over_time({SINCE}[$__range]{at})"
+        f" or ignoring (alertstate) {steps} * sum_over_time({FIRING}{AT_STEPS}{at}))"
+    )
+
+
 def _states(by: str) -> str:
     """1 while an alert fires, 2 while a critical one does, of those that fired longest."""
-    fired = f"sum by ({by}) (sum_over_time({FIRING}{IN_RANGE} @ end()))"
+    fired = f"sum by ({by}) ({fired_for(' @ end()')})"
     return f"max by ({by}) ({URGENT} * 2 or {LESS_URGENT}) and topk({MOST_BARS}, {fired})"
 
 
@@ -329,9 +356,9 @@ def _summaries(by: str) -> list[Dataquery]:
     fired = f"0 * group by ({by}) (count_over_time({FIRING}[$__range]))"
     places = f"group by ({by}, job, instance) (count_over_time({FIRING}[$__range]))"
     return [
-        as_rows(f"sum by ({by}) (count_over_time({BEGAN}{IN_RANGE})) or {fired}", "A"),
+        as_rows(f"sum by ({by}) ({TIMES}) or {fired}", "A"),
         as_rows(f"count by ({by}) ({FIRING}) or {fired}", "B"),
-        as_rows(f"max by ({by}) (max_over_time(({AGE}){IN_RANGE}))", "C"),
+        as_rows(f"max by ({by}) ({LONGEST})", "C"),
         as_rows(f"count by ({by}) ({places})", "D"),
     ]
 
@@ -352,17 +379,17 @@ def _summary_columns(last: str = "") -> list[Column]:
 def _details() -> list[Dataquery]:
     """Of each alert that fired in the range: times, seconds in all, the longest, and when last, in milliseconds."""
     labels = ", ".join(ALERT)
-    longest = f"topk({MOST_ROWS}, sum_over_time({FIRING}{IN_RANGE}))"
+    lasting = f"topk({MOST_ROWS}, {fired_for()})"
 
     def each(operation: str, expr: str) -> str:
         return f"{operation} by ({labels}) ({about(expr)})"
 
-    shown = f"group by ({labels}) ({about(longest)})"
+    shown = f"group by ({labels}) ({about(lasting)})"
     return [
-        as_rows(f"({each('sum', f'count_over_time({BEGAN}{IN_RANGE})')} or 0 * {shown}) and {shown}", "A"),
-        as_rows(f"60 * {each('sum', longest)}", "B"),
-        as_rows(f"{each('max', f'max_over_time(({AGE}){IN_RANGE})')} and {shown}", "C"),
-        as_rows(f"1000 * {each('max', f'max_over_time(timestamp({FIRING}){IN_RANGE})')} and {shown}", "D"),
+        as_rows(f"({each('sum', TIMES)} or 0 * {shown}) and {shown}", "A"),
+        as_rows(each("sum", lasting), "B"),
+        as_rows(f"{each('max', LONGEST)} and {shown}", "C"),
+        as_rows(f"1000 * {each('max', LAST)} and {shown}", "D"),
     ]
 
 

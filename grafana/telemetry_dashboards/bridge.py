@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import QueryVariable, Row
+from grafana_foundation_sdk.builders.dashboard import Row
 from grafana_foundation_sdk.builders.heatmap import Panel as Heatmap
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.table import Panel as Table
@@ -30,7 +30,7 @@ from telemetry_dashboards.panels_states import (
 )
 from telemetry_dashboards.panels_tables import linked, tinted
 from telemetry_dashboards.promql import HOST, as_rows, now, of_host, over_time
-from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
+from telemetry_dashboards.shell import dashboard, finished, link_to, part_variables, with_panels
 
 PUSHES = of_host("telemetry_pushes_total")
 REFUSED = of_host("telemetry_pushes_rejected_total")
@@ -61,7 +61,9 @@ def bridge() -> Dashboard:
     )
     for uid, title in {"stack": "Stack health", "alerts": "Alerts", "fleet": "Fleet"}.items():
         builder = builder.link(link_to(title, uid))
-    for variable in variables():
+    for variable in part_variables(
+        "telemetry_build_info", "Bridge", "Under which bridges are scraped.", "One bridge."
+    ):
         builder = builder.with_variable(variable)
     builder = with_panels(builder.annotation(alerts_firing(HOST)), overview())
     builder = with_panels(builder.with_row(Row("Pushes")), pushes())
@@ -70,18 +72,6 @@ def bridge() -> Dashboard:
     builder = with_panels(builder.with_row(Row("Remote write")), remote_write())
     builder = with_panels(builder.with_row(Row("Process")), process())
     return finished(builder)
-
-
-def variables() -> tuple[QueryVariable, ...]:
-    """The job and address under which the bridge is scraped."""
-    return (
-        label_variable(
-            "job", "Job", "Under which bridges are scraped.", "label_values(telemetry_build_info, job)"
-        ),
-        label_variable(
-            "instance", "Bridge", "One bridge.", 'label_values(telemetry_build_info{job="$job"}, instance)'
-        ),
-    )
 
 
 def overview() -> tuple[Stat, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders.dashboard import QueryVariable
+from grafana_foundation_sdk.builders.prometheus import Dataquery
 
+from telemetry_dashboards.promql import now
 from telemetry_dashboards.shell import label_variable
 
 HOUR, DAY = "1h", "1d"
@@ -26,6 +28,15 @@ def counted(counter: str, by: str = "", matchers: str = "", window: str = WHOLE_
     """
     grouping = f" by ({by}) " if by else ""
     return f"sum{grouping}(round(increase({of_job(counter, matchers)}[{window}])))"
+
+
+def greatest_first(counter: str, by: str, matchers: str = "", most: int | None = None) -> Dataquery:
+    """Query of how many events *counter* took in the whole range, by the label *by*, without those that have none.
+
+    The greatest comes first; *most* limits how many there are.
+    """
+    counts = f"{counted(counter, by, matchers)} > 0"
+    return now(f"sort_desc({counts if most is None else f'topk({most}, {counts})'})", f"{{{{{by}}}}}")
 
 
 def or_none(part: str, whole: str) -> str:

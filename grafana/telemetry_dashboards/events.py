@@ -22,6 +22,7 @@ from telemetry_dashboards.counting import (
     by_clock,
     counted,
     firing,
+    greatest_first,
     job_variable,
     mean,
     named,
@@ -31,7 +32,7 @@ from telemetry_dashboards.counting import (
     share,
 )
 from telemetry_dashboards.panels import coloured, stat
-from telemetry_dashboards.panels_counts import bars, columns, heat, lines, ranking, shares
+from telemetry_dashboards.panels_counts import bars, columns, heat, lines, most_frequent, ranking, shares
 from telemetry_dashboards.promql import now, over_time
 from telemetry_dashboards.shell import dashboard, finished, link_to, with_panels
 
@@ -385,7 +386,7 @@ def runs() -> tuple[Graph | Bars | Heat, ...]:
             "Runs by output",
             "Completed runs in the time range by how much they wrote; - is not said.",
             "short",
-            [now(f"sort_desc({counted(OUTPUT, 'bucket')} > 0)", "{{bucket}}")],
+            [greatest_first(OUTPUT, "bucket")],
             decimals=0,
         ),
         lines(
@@ -403,28 +404,28 @@ def origins() -> tuple[Table | Bars | Pie, ...]:
     """Which events, versions, systems and countries there are."""
     total = counted(EVENTS)
     return (
-        ranking(
+        most_frequent(
             "Events by name",
             "Events in the time range by name.",
-            counted(EVENTS, "event"),
-            [("event", "Event")],
-            total=total,
+            EVENTS,
+            {"event": "Event"},
+            of=EVENTS,
             what="Events",
         ),
-        ranking(
+        most_frequent(
             "Versions of the extension",
             "Events in the time range by version of the extension; 0.0.0 is not said.",
-            counted(BY_EXTENSION, "version"),
-            [("version", "Version")],
-            total=total,
+            BY_EXTENSION,
+            {"version": "Version"},
+            of=EVENTS,
             what="Events",
         ),
-        ranking(
+        most_frequent(
             "Versions of the editor",
             "Events in the time range by version of the editor; 0.0.0 is not said.",
-            counted(BY_EDITOR, "version"),
-            [("version", "Version")],
-            total=total,
+            BY_EDITOR,
+            {"version": "Version"},
+            of=EVENTS,
             what="Events",
         ),
         ranking(
@@ -438,7 +439,7 @@ def origins() -> tuple[Table | Bars | Pie, ...]:
         shares(
             "Systems",
             "Events in the time range by family of operating systems.",
-            [now(f"sort_desc({counted(BY_OS, 'os')} > 0)", "{{os}}")],
+            [greatest_first(BY_OS, "os")],
             width=6,
         ),
         shares(
@@ -469,7 +470,7 @@ def origins() -> tuple[Table | Bars | Pie, ...]:
             "Skipped items",
             "Items of pushes in the time range that were not counted, and why.",
             "short",
-            [now(f"sort_desc({counted('minigem_events_skipped_total', 'reason')} > 0)", "{{reason}}")],
+            [greatest_first("minigem_events_skipped_total", "reason")],
             width=24,
             height=5,
             decimals=0,

@@ -66,10 +66,21 @@ SINCE_REPORT = f"(time() - {of_fleet(LAST_REPORT)})"
 INTERVAL = of_fleet("telemetry_report_interval_seconds", 'job!="statix"')
 INTERVAL_OF_STATIX = of_fleet("telemetry_report_interval_seconds", 'job="statix"')
 EXPECTED_WITHIN = f"(clamp_min(6 * {INTERVAL}, 60) or clamp_min(6 * {INTERVAL_OF_STATIX}, 300))"
-STATE = (
-    f"(max by (job, instance) ({of_fleet('up')}"
+
+
+def of_each_host(expr: str) -> str:
+    """*expr*, whose values are below 1e9 and not negative, of every host and of nothing else; 0 where it has none.
+
+    To find the hosts takes longer than all else here. So they are named once, and told by what they add.
+    """
+    valued = f'label_replace({expr}, "what", "value", "", "")'
+    return f"(sum by (job, instance) ({valued} or 1e9 * {HOSTS}) >= 1e9) - 1e9"
+
+
+STATE = of_each_host(
+    f"max by (job, instance) ({of_fleet('up')}"
     f" or on (job, instance) {SINCE_REPORT} <= bool {EXPECTED_WITHIN}"
-    f" or on (job, instance) {REPORTING}) or 0 * {HOSTS}) and {HOSTS}"
+    f" or on (job, instance) {REPORTING})"
 )
 """1 for a host that answers scrapes or pushes as often as it did, else 0: the limits are those of SourceSilent."""
 
@@ -206,7 +217,7 @@ def hosts() -> Table:
         " send stays empty.",
         [
             as_rows(STATE, "A"),
-            as_rows(f"(count by (job, instance) ({ALERTS}) or 0 * {HOSTS}) and {HOSTS}", "B"),
+            as_rows(of_each_host(f"count by (job, instance) ({ALERTS})"), "B"),
             as_rows(f"time() - max by (job, instance) ({of_fleet('node_boot_time_seconds')})", "C"),
             as_rows(f"max by (job, instance) ({CPU})", "D"),
             as_rows(f"max by (job, instance) ({MEMORY})", "E"),

@@ -18,6 +18,7 @@ from telemetry_dashboards.counting import (
     buckets,
     counted,
     firing,
+    greatest_first,
     job_variable,
     mean,
     of_job,
@@ -33,7 +34,7 @@ from telemetry_dashboards.panels_counts import (
     good_when_high,
     heat,
     lines,
-    ranking,
+    most_frequent,
     shares,
     with_bar,
 )
@@ -301,12 +302,12 @@ def results() -> tuple[Graph | Bars | Pie | Table, ...]:
         shares(
             "Types",
             "Installations that ended in the time range by type.",
-            [now(f"sort_desc({counted(EXECUTIONS, 'type')} > 0)", "{{type}}")],
+            [greatest_first(EXECUTIONS, "type")],
         ),
         shares(
             "Repositories",
             "Installations that ended in the time range by where the script comes from.",
-            [now(f"sort_desc({counted(EXECUTIONS, 'repo_source')} > 0)", "{{repo_source}}")],
+            [greatest_first(EXECUTIONS, "repo_source")],
         ),
         table(
             "This week and the one before",
@@ -394,7 +395,7 @@ def applications() -> tuple[Table | Bars, ...]:
             "Most used tools",
             "Runs of tools for Proxmox VE itself (type pve) in the time range.",
             "short",
-            [now(f"sort_desc(topk(15, {counted(BY_APP, 'app', TOOL)} > 0))", "{{app}}")],
+            [greatest_first(BY_APP, "app", TOOL, most=15)],
             width=12,
             decimals=0,
         ),
@@ -402,7 +403,7 @@ def applications() -> tuple[Table | Bars, ...]:
             "Most installed add-ons",
             "Installations of add-ons in the time range.",
             "short",
-            [now(f"sort_desc(topk(15, {counted(BY_APP, 'app', ADD_ON)} > 0))", "{{app}}")],
+            [greatest_first(BY_APP, "app", ADD_ON, most=15)],
             width=12,
             decimals=0,
         ),
@@ -419,13 +420,13 @@ def failures() -> tuple[Graph | Table | Bars, ...]:
             [over_time(counted(FAILURES, "error_category", window=HOUR), "{{error_category}}")],
             stacked=True,
         ),
-        ranking(
+        most_frequent(
             "Exit codes",
             "Exit codes of what failed in the time range, with the category that each was given. What a code means:"
             " GET /api/exit-codes of the bridge.",
-            counted(FAILURES, "exit_code, error_category"),
-            [("exit_code", "Exit code"), ("error_category", "Category")],
-            total=counted(FAILURES),
+            FAILURES,
+            {"exit_code": "Exit code", "error_category": "Category"},
+            of=FAILURES,
             what="Failures",
             width=12,
         ),
@@ -433,21 +434,21 @@ def failures() -> tuple[Graph | Table | Bars, ...]:
             "Categories",
             "What failed in the time range by category of the error.",
             "short",
-            [now(f"sort_desc({counted(FAILURES, 'error_category')} > 0)", "{{error_category}}")],
+            [greatest_first(FAILURES, "error_category")],
             decimals=0,
         ),
         bars(
             "Error patterns",
             "What failed in the time range by what the error text shows first.",
             "short",
-            [now(f"sort_desc({counted(PATTERNS, 'pattern')} > 0)", "{{pattern}}")],
+            [greatest_first(PATTERNS, "pattern")],
             decimals=0,
         ),
         bars(
             "Failed types",
             "What failed in the time range by type of installation.",
             "short",
-            [now(f"sort_desc({counted(FAILURES, 'type')} > 0)", "{{type}}")],
+            [greatest_first(FAILURES, "type")],
             decimals=0,
         ),
     )
@@ -511,53 +512,52 @@ def sizes() -> tuple[Graph | Heat | Table, ...]:
 
 def origins() -> tuple[Table | Bars | Pie, ...]:
     """Systems, versions, methods, processors and repositories."""
-    ended = counted(EXECUTIONS)
     return (
-        ranking(
+        most_frequent(
             "Guest systems",
             "Installations that ended in the time range by the system that is installed; unknown is not said.",
-            counted(BY_OS, "os_type, os_version"),
-            [("os_type", "System"), ("os_version", "Version")],
-            total=ended,
+            BY_OS,
+            {"os_type": "System", "os_version": "Version"},
+            of=EXECUTIONS,
             what="Installations",
         ),
-        ranking(
+        most_frequent(
             "Proxmox VE versions",
             "Installations that ended in the time range by version of the host; unknown is not said.",
-            counted(BY_PVE, "pve_version"),
-            [("pve_version", "Version")],
-            total=ended,
+            BY_PVE,
+            {"pve_version": "Version"},
+            of=EXECUTIONS,
             what="Installations",
         ),
-        ranking(
+        most_frequent(
             "Repositories of the scripts",
             "Installations that ended in the time range by repository, forks too; unknown is not said.",
-            counted(BY_REPOSITORY, "repo_slug"),
-            [("repo_slug", "Repository")],
-            total=ended,
+            BY_REPOSITORY,
+            {"repo_slug": "Repository"},
+            of=EXECUTIONS,
             what="Installations",
         ),
-        ranking(
+        most_frequent(
             "Graphics processors",
             "Installations that ended in the time range by vendor, and how the processor is passed on to the guest.",
-            counted(BY_GPU, "gpu_vendor, gpu_passthrough"),
-            [("gpu_vendor", "Vendor"), ("gpu_passthrough", "Passed on")],
-            total=ended,
+            BY_GPU,
+            {"gpu_vendor": "Vendor", "gpu_passthrough": "Passed on"},
+            of=EXECUTIONS,
             what="Installations",
         ),
-        ranking(
+        most_frequent(
             "Processors",
             "Installations that ended in the time range by the processor of the host.",
-            counted(BY_CPU, "cpu_vendor, arch"),
-            [("cpu_vendor", "Vendor"), ("arch", "Architecture")],
-            total=ended,
+            BY_CPU,
+            {"cpu_vendor": "Vendor", "arch": "Architecture"},
+            of=EXECUTIONS,
             what="Installations",
         ),
         bars(
             "Methods",
             "Installations that ended in the time range by how they were set up.",
             "short",
-            [now(f"sort_desc(topk(10, {counted(BY_METHOD, 'method')} > 0))", "{{method}}")],
+            [greatest_first(BY_METHOD, "method", most=10)],
             decimals=0,
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import barchart, bargauge, heatmap, piechart
 from grafana_foundation_sdk.builders import common as common_builders
@@ -23,6 +23,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from telemetry_dashboards.counting import counted
 from telemetry_dashboards.panels import CALM, CRITICAL, GRAPH_HEIGHT, WARNING, Column, Limits, graph, table
 from telemetry_dashboards.promql import DATASOURCE, MIN_STEP, as_rows, over_time
 
@@ -222,6 +223,23 @@ def ranking(
         height=height,
     ).no_value(NOTHING)
     return with_bar(panel, "Share")
+
+
+def most_frequent(
+    title: str,
+    description: str,
+    counter: str,
+    headings: Mapping[str, str],
+    *,
+    of: str,
+    what: str,
+    width: int = 8,
+) -> Table:
+    """Ranking of the labels of *counter*, each under its heading, by what it took; shares are of what *of* took."""
+    counts = counted(counter, ", ".join(headings))
+    return ranking(
+        title, description, counts, tuple(headings.items()), total=counted(of), what=what, width=width
+    )
 
 
 def with_bar(panel: Table, heading: str, colour: str = BAR) -> Table:

@@ -48,6 +48,19 @@ def host_variables() -> tuple[builders.QueryVariable, builders.QueryVariable]:
     )
 
 
+def part_variables(
+    metric: str, label: str, jobs: str, instances: str
+) -> tuple[builders.QueryVariable, builders.QueryVariable]:
+    """Variables ``job`` and ``instance`` (under *label*), which together name one part of the stack: one with *metric*.
+
+    *jobs* and *instances* describe them.
+    """
+    return (
+        label_variable("job", "Job", jobs, f"label_values({metric}, job)"),
+        label_variable("instance", label, instances, f'label_values({metric}{{job="$job"}}, instance)'),
+    )
+
+
 def with_panels(builder: builders.Dashboard, panels: Sequence[Builder[models.Panel]]) -> builders.Dashboard:
     """*builder* with *panels* after what it has, from left to right and wrapped at 24 columns."""
     for panel in panels:

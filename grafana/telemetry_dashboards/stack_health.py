@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import QueryVariable, Row
+from grafana_foundation_sdk.builders.dashboard import Row
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.table import Panel as Table
 from grafana_foundation_sdk.builders.timeseries import Panel as Graph
@@ -19,7 +19,7 @@ from telemetry_dashboards.panels_states import (
 )
 from telemetry_dashboards.panels_tables import linked, tinted
 from telemetry_dashboards.promql import HOST, as_rows, now, of_host, over_time
-from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
+from telemetry_dashboards.shell import dashboard, finished, link_to, part_variables, with_panels
 
 EXPORTERS = "node_scrape_collector_success"
 """What every exporter has, ours and node_exporter, under whatever job it is scraped."""
@@ -51,7 +51,9 @@ def stack_health() -> Dashboard:
     )
     for uid, title in {"bridge": "Bridge", "alerts": "Alerts", "fleet": "Fleet"}.items():
         builder = builder.link(link_to(title, uid))
-    for variable in variables():
+    for variable in part_variables(
+        "prometheus_build_info", "Prometheus", "Under which Prometheus is scraped.", "One Prometheus."
+    ):
         builder = builder.with_variable(variable)
     builder = with_panels(builder.annotation(alerts_firing(HOST)), overview())
     builder = with_panels(builder.with_row(Row("Targets")), targets())
@@ -60,21 +62,6 @@ def stack_health() -> Dashboard:
     builder = with_panels(builder.with_row(Row("Alertmanager")), alertmanager())
     builder = with_panels(builder.with_row(Row("Exporters")), exporters())
     return finished(builder)
-
-
-def variables() -> tuple[QueryVariable, ...]:
-    """The job and address under which Prometheus scrapes itself."""
-    return (
-        label_variable(
-            "job", "Job", "Under which Prometheus is scraped.", "label_values(prometheus_build_info, job)"
-        ),
-        label_variable(
-            "instance",
-            "Prometheus",
-            "One Prometheus.",
-            'label_values(prometheus_build_info{job="$job"}, instance)',
-        ),
-    )
 
 
 def overview() -> tuple[Stat, ...]:
@@ -209,7 +196,7 @@ def targets() -> tuple[Table | Graph, ...]:
                 "short",
                 [
                     over_time("sum(up)", "up", "A"),
-                    over_time("count(up) - sum(up)", "down", "B"),
+                    over_time("sum(1 - up)", "down", "B"),
                 ],
                 stacked=True,
                 width=8,

@@ -16,6 +16,7 @@ from bench.dashboards.month import (
     HOUR,
     Series,
     Shapes,
+    alert_records,
     alert_series,
     host_series,
     pieces,
@@ -141,3 +142,12 @@ def test_every_panel_of_every_dashboard_is_asked() -> None:
     for panel in panels:
         assert not any(re.search(r"%24", path) for path in panel.requests(END, 3600) if "label_" not in path)
     assert expressions(panels)
+
+
+def test_what_is_recorded_of_an_alert_is_there_while_it_fires() -> None:
+    alerts = alert_series(2)
+    records = alert_records(alerts)
+
+    assert {one.name for one in records} == {"ALERTS_FOR_STATE", "alert:firing:since", "alert:firing:age"}
+    assert {one.hours for one in records if one.name.startswith("alert:")} == {(0, 1), (1, 2)}
+    assert not any("alertstate" in one.labels for one in records)

@@ -25,6 +25,7 @@ EXPRESSIONS: Final = {
     for panel in document["panels"]
     for target in panel.get("targets", [])
 }
+RECORDED_HISTORY: Final = REPOSITORY / "prometheus/rules/history.yml"
 ALL: Final = dict.fromkeys(("severity", "alertname", "job", "instance"), ".*")
 """What Grafana puts for All."""
 ONE: Final = {
@@ -175,6 +176,8 @@ WHAT_IS_WRONG: Final[Mapping[tuple[str, str, str], Rows]] = {
     ("bridge", "Remote write lag", "A"): {"{}": 300},
     ("bridge", "Samples dropped", "A"): {"{}": 600},
     ("stack", "Targets down", "A"): {"{}": 1},
+    ("stack", "Targets", "A"): {"{}": 1},
+    ("stack", "Targets", "B"): {"{}": 1},
     ("stack", "Targets that do not answer", "A"): {row('job="node"', 'instance="gone"'): 0.5},
     ("stack", "Not told", "A"): {"{}": 60 + 120},
     ("stack", "Rules", "A"): {"{}": 0},
@@ -193,9 +196,9 @@ WHAT_IS_WRONG: Final[Mapping[tuple[str, str, str], Rows]] = {
 """Of `TROUBLE` after two hours, for the range of the last one."""
 
 
-def filled(expr: str, variables: Mapping[str, str]) -> str:
+def filled(expr: str, variables: Mapping[str, str], step: str = "1m") -> str:
     """*expr* as Grafana sends it for the range of an hour. What is no variable stays, as PromQL's own ``$1``."""
-    values = {**variables, "__range": "1h", "__rate_interval": "4m"}
+    values = {**variables, "__range": "1h", "__range_s": "3600", "__interval": step, "__rate_interval": "4m"}
     return re.sub(r"\$(\w+)", lambda match: values.get(match[1], match[0]), expr)
 
 
@@ -205,14 +208,17 @@ def question(expr: str, rows: Rows, at: str) -> dict[str, Any]:
     return {"expr": f"round({expr}, 0.001)", "eval_time": at, "exp_samples": samples}
 
 
-def check(folder: Path, series: Mapping[str, str], questions: Sequence[Any]) -> None:
+def check(
+    folder: Path, series: Mapping[str, str], questions: Sequence[Any], rules: Sequence[Path] = ()
+) -> None:
     case = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": questions,
     }
     path = folder / "tests.yml"
-    path.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [case]}), encoding="utf-8")
+    document = {"evaluation_interval": "1m", "rule_files": [str(rule) for rule in rules], "tests": [case]}
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
     promtool = tools.find("promtool")
     assert promtool is not None, "promtool is missing: 'python -m stack tools' fetches it"
 
@@ -228,7 +234,19 @@ def test_every_query_about_alerts_has_an_answer_that_is_known() -> None:
 
 
 @pytest.mark.stack
-def test_the_history_of_alerts_is_told_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["1m", "15m", "1h"])
+def test_the_history_of_alerts_is_told_as_it_was_whatever_the_step(tmp_path: Path, step: str) -> None:
+    """As it was recorded, once a minute."""
+    questions = [
+        question(filled(EXPRESSIONS["alerts", *query], ALL, step), rows, "1h")
+        for query, rows in EXPECTED.items()
+    ]
+
+    check(tmp_path, HISTORY, questions, [RECORDED_HISTORY])
+
+
+@pytest.mark.stack
+def test_history_that_was_not_recorded_is_looked_up_at_each_step(tmp_path: Path) -> None:
     questions = [
         question(filled(EXPRESSIONS["alerts", *query], ALL), rows, "1h") for query, rows in EXPECTED.items()
     ]
@@ -237,7 +255,8 @@ def test_the_history_of_alerts_is_told_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
-def test_only_the_chosen_alerts_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rules", [(), (RECORDED_HISTORY,)], ids=["looked up", "recorded"])
+def test_only_the_chosen_alerts_are_told(tmp_path: Path, rules: Sequence[Path]) -> None:
     chosen = {**ALL, "instance": "gone", "severity": "critical"}
 
     def of(title: str, rows: Rows) -> Any:
@@ -254,6 +273,7 @@ def test_only_the_chosen_alerts_are_told(tmp_path: Path) -> None:
             of("By host", {GONE_ROW: 2}),
             of("Every alert", {DOWN_ROW: 2}),
         ],
+        rules,
     )
 
 

@@ -80,7 +80,7 @@ VARIABLES: Final = {
 
 def filled(text: str, variables: Mapping[str, str]) -> str:
     """*text* as Grafana sends it for the range of an hour. What is no variable stays, as PromQL's own ``$1``."""
-    values = {**variables, "__range": "1h", "__rate_interval": "4m"}
+    values = {**variables, "__range": "1h", "__range_s": "3600", "__interval": "1m", "__rate_interval": "4m"}
     return re.sub(r"\$(\w+)", lambda match: values.get(match[1], match[0]), text)
 
 
