@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import itertools
 import json
 import os
 import re
@@ -74,8 +76,13 @@ def not_here(what: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """The built page."""
-    if not viewer.build():
+    """The built page. Where tests run in several processes, one builds it and the others wait."""
+    lock = REPOSITORY / "build/viewer.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        there = viewer.build()
+    if not there:
         not_here("npm is missing, so there is no page")
     return REPOSITORY / viewer.OUTPUT
 
@@ -745,12 +752,108 @@ KINDS = {
 }
 
 
+def values(**numbers: float) -> str:
+    """A query that answers with one series for each name, ordered by value."""
+    one = 'label_replace(vector({value}), "name", "{name}", "", "")'
+    parts = [one.format(value=value, name=name.replace("_", " ")) for name, value in numbers.items()]
+    return f"sort_desc({' or '.join(parts)})"
+
+
+HOURS = {f"{hour:02}": hour * 100 for hour in range(24)}
+MOST_ROWS = 5000
+NAMED = {"target": ROWS, "transformations": WITHOUT_TIME}
+SHAPES: dict[str, Any] = {
+    "uid": "shapes",
+    "title": "Shapes",
+    "tags": ["test"],
+    "time": {"from": "now-5m", "to": "now"},
+    "refresh": "",
+    "panels": [
+        panel_of(
+            0,
+            "barchart",
+            "Upright",
+            values(
+                first=3 * 2**30, second=2**30, a_name_that_has_no_room_below_its_bar_however_large_it_is=2**29
+            ),
+            options={"orientation": "vertical"},
+            fieldConfig={"defaults": {"unit": "bytes"}},
+            **NAMED,
+        ),
+        panel_of(
+            1,
+            "barchart",
+            "Lying",
+            values(first=0.5, a_name_that_has_no_room_beside_its_bar_however_large_it_is=0.25),
+            options={"orientation": "horizontal"},
+            fieldConfig={"defaults": {"unit": "percentunit", "min": 0, "max": 1}},
+            **NAMED,
+        ),
+        panel_of(
+            2,
+            "barchart",
+            "Below zero",
+            values(up=3, down=-2),
+            options={"orientation": "vertical", "showValue": "never"},
+            **NAMED,
+        ),
+        panel_of(3, "barchart", "Hours", values(**HOURS), options={"orientation": "vertical"}, **NAMED),
+        panel_of(4, "timeseries", "Zeros", "vector(0)", fieldConfig={"defaults": {"unit": "s"}}),
+        panel_of(5, "timeseries", "Tiny", "vector(0.0000003)"),
+        panel_of(6, "state-timeline", "Long", "vector(1)", fieldConfig={"defaults": {"mappings": [STATES]}}),
+        panel_of(
+            7,
+            "state-timeline",
+            "Quiet",
+            "vector(1)",
+            options={"showValue": "never"},
+            fieldConfig={"defaults": {"mappings": [STATES]}},
+        ),
+        panel_of(
+            8,
+            "state-timeline",
+            "Short",
+            "floor(vector(time()) / 15) % 2",
+            fieldConfig={"defaults": {"mappings": [STATES]}},
+        ),
+        panel_of(
+            9,
+            "table",
+            "Many",
+            "many_a + 0",
+            target=ROWS,
+            transformations=[
+                {"id": "merge"},
+                {
+                    "id": "organize",
+                    "options": {
+                        "excludeByName": {"Time": True, "job": True},
+                        "renameByName": {"Value #A": "First", "Value #B": "Second"},
+                    },
+                },
+            ],
+        ),
+        panel_of(
+            10,
+            "barchart",
+            "Shares",
+            values(first=1, second=3),
+            options={"orientation": "horizontal", "stacking": "percent"},
+            **NAMED,
+        ),
+    ],
+}
+_many = SHAPES["panels"][9]
+_many["targets"].append({**_many["targets"][0], "refId": "B", "expr": "many_b + 0"})
+
+
 @pytest.fixture(scope="module")
 def kinds(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Visit, Prometheus]]:
     """The page of a bridge with its own Prometheus, which a test may stop and start."""
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "dashboards").mkdir()
     (folder / "dashboards/kinds.json").write_text(json.dumps(KINDS), encoding="utf-8")
+    (folder / "dashboards/shapes.json").write_text(json.dumps(SHAPES), encoding="utf-8")
     bridge = BridgeProcess(folder / "journal", f"--viewer.dashboards-directory={folder / 'dashboards'}")
     prometheus = Prometheus(
         folder / "prometheus", programs.find("prometheus"), REPOSITORY, bridge_port=bridge.port
@@ -833,6 +936,209 @@ def test_the_page_outlasts_a_prometheus_that_goes_and_comes_back(kinds: tuple[Vi
 
     for title in ("Bars", "Course", "Rows", "States"):
         expect(shown.panel(title)).to_have_attribute("data-state", "ready", timeout=20_000)
+
+
+# Shapes of panels, with the same bridge and Prometheus
+
+
+@pytest.fixture(scope="module")
+def shapes(kinds: tuple[Visit, Prometheus]) -> Visit:
+    """The page, once Prometheus knows many hosts."""
+    shown, prometheus = kinds
+    for name, more in {"many_a": 0, "many_b": 10_000}.items():
+        items = [
+            {"name": name, "value": number + more, "labels": {"job": "many", "instance": f"host-{number:04}"}}
+            for number in range(MOST_ROWS)
+        ]
+        lasting = [{**item, "time_to_live_seconds": "keep"} for item in items]
+        answer = requests.post(f"{shown.bridge}/api/v1/samples", json=lasting, timeout=60)
+        assert answer.json() == {"accepted": MOST_ROWS, "rejected": []}
+    end = time.monotonic() + 60
+    while prometheus.value("count(many_a) + count(many_b)") != 2 * MOST_ROWS:
+        assert time.monotonic() < end, "the many hosts did not appear in Prometheus"
+        time.sleep(0.2)
+    return shown
+
+
+def ticks(panel: Locator) -> list[str]:
+    """The texts of a bar chart's axis, lowest value first."""
+    return panel.locator(".bars-tick, .bars-label").all_text_contents()
+
+
+def extent(bar: Locator, axis: int) -> tuple[float, float]:
+    """From where to where a bar goes: across with *axis* 0, from above with 1."""
+    box = bar.bounding_box()
+    assert box is not None
+    return (box["x"], box["x"] + box["width"]) if axis == 0 else (box["y"], box["y"] + box["height"])
+
+
+def middle(panel: Locator, text: str, axis: int) -> float:
+    """Where the tick *text* stands."""
+    found = panel.locator(".bars-tick > span, .bars-label").filter(
+        has_text=re.compile(f"^{re.escape(text)}$")
+    )
+    start, end = extent(found, axis)
+    return (start + end) / 2
+
+
+def test_upright_bars_end_at_their_values_on_the_axis(shapes: Visit) -> None:
+    shapes.open("", "shapes")
+    panel = shapes.panel("Upright")
+    bars = panel.locator(".bar-drawn")
+
+    assert ticks(panel)[:2] == ["0 B", "512 MiB"]
+    assert ticks(panel)[2] == "1.0 GiB"
+    for index, text in enumerate(["3.0 GiB", "1.0 GiB", "512 MiB"]):
+        top, bottom = extent(bars.nth(index), 1)
+        assert top == pytest.approx(middle(panel, text, 1), abs=1.5)
+        assert bottom == pytest.approx(middle(panel, "0 B", 1), abs=1.5)
+    below = shapes.panel("Below zero")
+    assert {"0", "-2", "3"} <= set(ticks(below))
+    top, bottom = extent(below.locator(".bar-drawn").nth(1), 1)
+    assert top == pytest.approx(middle(below, "0", 1), abs=1.5)
+    assert bottom == pytest.approx(middle(below, "-2", 1), abs=1.5)
+
+
+def test_lying_bars_end_at_their_values_on_the_axis(shapes: Visit) -> None:
+    shapes.open("", "shapes")
+    panel = shapes.panel("Lying")
+
+    left, right = extent(panel.locator(".bar-drawn").first, 0)
+    assert left == pytest.approx(middle(panel, "0%", 0), abs=1.5)
+    assert right == pytest.approx(middle(panel, "50%", 0), abs=1.5)
+    assert ticks(shapes.panel("Shares"))[-1] == "100%"
+
+
+@pytest.mark.parametrize("title", ["Upright", "Lying"])
+def test_a_long_name_of_a_bar_is_clipped_and_told_in_full(shapes: Visit, title: str) -> None:
+    shapes.open("", "shapes")
+    name = shapes.panel(title).locator(".bars-name[title^='a name']")
+
+    assert re.fullmatch(
+        r"a name that has no room be\w+ its bar however large it is", name.get_attribute("title") or ""
+    )
+    assert (
+        name.evaluate("name => name.scrollWidth > name.clientWidth && getComputedStyle(name).textOverflow")
+        == "ellipsis"
+    )
+
+
+def test_only_so_many_names_stand_below_bars_as_have_room(shapes: Visit) -> None:
+    shapes.page.set_viewport_size({"width": 360, "height": 780})
+    try:
+        shapes.open("", "shapes")
+        names = shapes.panel("Hours").locator(".bars-name:not(.unseen)").all()
+        places = [extent(name, 0) for name in names]
+        hidden = shapes.panel("Hours").locator(".bars-name").all_text_contents()
+    finally:
+        shapes.page.set_viewport_size({"width": 1440, "height": 900})
+
+    assert 4 <= len(names) < 24
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(places))
+    assert sorted(hidden) == sorted(HOURS), "those without room are still read out"
+
+
+RECORD_TEXTS = """
+window.texts = [];
+const fillText = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  const panel = this.canvas.closest('.panel');
+  window.texts.push([panel ? panel.getAttribute('aria-label') : '', String(text)]);
+  return fillText.call(this, text, ...rest);
+};
+"""
+
+
+def test_texts_on_charts_are_whole_or_not_there(browser: Browser, shapes: Visit) -> None:
+    """A state is named in its box where that has room and the panel wants it; nothing but zeros has an axis to 1."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.add_init_script(RECORD_TEXTS)
+    seen = Visit(context.new_page(), shapes.bridge)
+    seen.open("", "shapes")
+    texts: list[tuple[str, str]] = [(title, text) for title, text in seen.page.evaluate("window.texts")]
+    context.close()
+
+    written = {
+        title: [text for panel, text in texts if panel == title] for title in {title for title, _ in texts}
+    }
+    assert "answers" in written["Long"]
+    assert "answers" not in written["Quiet"]
+    assert "answers" not in written["Short"]
+    assert written["Zeros"][-6:] == ["0 s", "200 ms", "400 ms", "600 ms", "800 ms", "1 s"]
+    assert {"0.0000000", "0.0000001", "0.0000002", "0.0000003"} <= set(written["Tiny"])
+
+
+def test_of_many_rows_those_in_sight_are_drawn_and_all_are_counted(shapes: Visit) -> None:
+    shapes.open("", "shapes")
+    panel = shapes.panel("Many")
+    table = panel.get_by_role("table")
+    expect(table).to_have_attribute("aria-rowcount", str(MOST_ROWS + 1))
+    assert panel.locator("tbody tr").count() < 200
+
+    panel.get_by_role("button", name="First").click()
+    expect(panel.locator("tbody tr[aria-rowindex='2']")).to_have_text("host-4999499914999")
+    panel.get_by_role("region").evaluate("region => region.scrollTo(0, region.scrollHeight)")
+    last = panel.locator(f"tbody tr[aria-rowindex='{MOST_ROWS + 1}']")
+    expect(last).to_be_in_viewport()
+    expect(last).to_contain_text("host-0000")
+    assert panel.locator("tbody tr").count() < 200
+
+
+def test_many_rows_keep_their_place_and_widths_when_they_are_asked_for_again(shapes: Visit) -> None:
+    shapes.open("", "shapes")
+    panel = shapes.panel("Many")
+    region = panel.get_by_role("region")
+    widths = "region => [...region.querySelectorAll('th')].map(th => th.getBoundingClientRect().width)"
+    before = region.evaluate(widths)
+    region.scroll_into_view_if_needed()
+    region.evaluate("region => region.scrollTo(0, 60000)")
+    row = panel.locator("tbody tr:not(.spacer)").nth(22)
+    expect(row).to_be_in_viewport()
+    place, number = region.evaluate("region => region.scrollTop"), row.get_attribute("aria-rowindex")
+    shapes.page.keyboard.press("r")
+    shapes.settle()
+
+    assert region.evaluate("region => region.scrollTop") == place == 60000
+    assert row.get_attribute("aria-rowindex") == number
+    assert region.evaluate(widths) == before
+
+
+def test_many_rows_are_searched_in_all_of_them(shapes: Visit) -> None:
+    shapes.open("", "shapes")
+    panel = shapes.panel("Many")
+    panel.get_by_label("Find rows of Many").fill("host-47 4711")
+    expect(panel.locator("tbody tr")).to_have_count(1)
+    expect(panel.locator("tbody tr")).to_contain_text("host-4711")
+    expect(panel.get_by_text(f"1 of {MOST_ROWS} rows")).to_be_visible()
+    expect(panel.get_by_role("table")).to_have_attribute("aria-rowcount", "2")
+    panel.get_by_label("Find rows of Many").fill("")
+
+    expect(panel.get_by_role("table")).to_have_attribute("aria-rowcount", str(MOST_ROWS + 1))
+
+
+def test_header_and_titles_stand_before_any_query_is_answered(browser: Browser, shapes: Visit) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.route("**/api/v1/prometheus/**", lambda route: None)
+    page.goto(f"{shapes.bridge}/dashboard?uid=shapes")
+
+    expect(page.get_by_role("heading", name="Upright", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Shapes")).to_be_visible()
+    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint').length")
+    assert painted == 1
+    assert page.locator(".panel[data-state=loading]").count() == len(SHAPES["panels"])
+    context.close()
+
+
+def test_the_header_is_there_before_the_script_is(browser: Browser, shapes: Visit) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    page.route("**/assets/*.js", lambda route: route.abort())
+    page.goto(f"{shapes.bridge}/dashboard?uid=shapes")
+
+    expect(page.get_by_role("heading", name="Telemetry", exact=True)).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(243, 245, 248)"
+    context.close()
 
 
 # The API page, over a bridge of its own: what is tried there would show among the stack's hosts

@@ -72,14 +72,21 @@ export function reduce(values: readonly (number | null)[], name: string): number
   return calculation && present.length > 0 ? calculation.of(present) : null;
 }
 
-/** Running totals, series on series, as a stacked chart draws them. A gap in a series adds nothing. */
-export function stacked(series: readonly (readonly (number | null)[])[]): (number | null)[][] {
-  const totals: number[] = new Array(series[0]?.length ?? 0).fill(0);
-  return series.map((values) =>
+/**
+ * Running totals, series on series, as a stacked chart draws them. A gap in a series adds nothing.
+ *
+ * In *lines* a gap stays one; in *areas* the total goes on through it, so that what is stacked on top has a ground.
+ */
+export function stacked(series: readonly (readonly (number | null)[])[]): Record<'lines' | 'areas', (number | null)[][]> {
+  const length = series[0]?.length ?? 0;
+  const totals: number[] = new Array(length).fill(0);
+  const present = Array.from({ length }, (_, index) => series.some((values) => values[index] !== null));
+  const areas = series.map((values) =>
     values.map((value, index) => {
-      if (value === null) return null;
-      totals[index]! += value;
-      return totals[index]!;
+      totals[index]! += value ?? 0;
+      return present[index] ? totals[index]! : null;
     }),
   );
+  const lines = series.map((values, row) => values.map((value, index) => (value === null ? null : areas[row]![index]!)));
+  return { lines, areas };
 }

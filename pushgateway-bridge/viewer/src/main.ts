@@ -7,7 +7,7 @@ import { fetchDashboard, fetchDashboards, fetchSettings } from './api';
 import { isDialogOpen, showKeys } from './dialogs';
 import { element } from './dom';
 import { dashboardAddress } from './links';
-import type { DashboardEntry } from './model';
+import type { Dashboard, DashboardEntry } from './model';
 import { Page } from './page';
 import { ThemeSwitch } from './theme';
 import { parseDuration } from './timerange';
@@ -49,11 +49,11 @@ class App {
     document.addEventListener('keydown', (event) => this.press(event));
   }
 
-  /** Shows what the address says. */
-  async route(): Promise<void> {
+  /** Shows what the address says; *early* is that dashboard if it was asked for already. */
+  async route(early?: Promise<Dashboard>): Promise<void> {
     const uid = this.wanted();
     if (this.page?.uid === uid) void this.page.refresh();
-    else await this.open(uid);
+    else await this.open(uid, early);
     this.cycle();
   }
 
@@ -66,9 +66,9 @@ class App {
   }
 
   /** A dashboard that comes after another one was asked for is dropped. */
-  private async open(uid: string): Promise<void> {
+  private async open(uid: string, early?: Promise<Dashboard>): Promise<void> {
     const number = ++this.opening;
-    const dashboard = await fetchDashboard(uid);
+    const dashboard = await (early ?? fetchDashboard(uid));
     if (number !== this.opening) return;
     this.page?.destroy();
     const parts = { dashboard, dashboards: this.dashboards, grafanaUrl: this.grafanaUrl, theme: this.theme };
@@ -154,8 +154,12 @@ function tell(error: unknown): void {
 }
 
 async function start(): Promise<void> {
+  const uid = readAddress().get('uid');
+  const early = uid === null ? undefined : fetchDashboard(uid);
+  // Whoever waits for it is told.
+  early?.catch(() => undefined);
   const [dashboards, settings] = await Promise.all([fetchDashboards(), fetchSettings()]);
-  await new App(root, dashboards, settings.grafana_url).route();
+  await new App(root, dashboards, settings.grafana_url).route(early);
 }
 
 const root = document.getElementById('page')!;

@@ -102,12 +102,17 @@ export interface PanelOptions {
   /** Of a bar chart. */
   xField?: string;
   stacking?: string;
+  xTickLabelMaxLength?: number;
+  /** Of a bar chart and of a state timeline: auto, always or never. */
+  showValue?: string;
   /** Of a heat map. */
   color?: { scheme?: string; mode?: string; fill?: string; reverse?: boolean };
   yAxis?: { unit?: string; decimals?: number };
   cellValues?: { unit?: string; decimals?: number };
   /** Of a state timeline. */
   mergeValues?: boolean;
+  alignValue?: string;
+  rowHeight?: number;
   /** Of a text. */
   mode?: string;
   content?: string;

@@ -35,6 +35,7 @@ export class Page {
   /** What the frames were asked for last; a row that is unfolded asks the same. */
   private asked: FrameQuery | null = null;
   private readonly life = new AbortController();
+  private readonly painted: Promise<void>;
   readonly controls: Controls;
   private readonly problem = element('p', { class: 'problem', role: 'alert', hidden: true });
 
@@ -45,6 +46,7 @@ export class Page {
     document.title = `${parts.dashboard.title} · Telemetry`;
     this.controls = new Controls(parts, this);
     root.replaceChildren(this.controls.root, this.problem, this.main());
+    this.painted = nextPaint();
     const { signal } = this.life;
     document.addEventListener('visibilitychange', () => void (document.hidden || this.refresh()), { signal });
   }
@@ -86,7 +88,9 @@ export class Page {
   private async load(signal: AbortSignal): Promise<void> {
     const window = this.window();
     const { templating, annotations } = this.parts.dashboard;
-    this.variables = await resolveVariables(templating?.list ?? [], readAddress(), window, signal);
+    // The titles are painted before any answer is drawn, however soon it comes.
+    const answers = resolveVariables(templating?.list ?? [], readAddress(), window, signal);
+    [this.variables] = await Promise.all([answers, this.painted]);
     if (signal.aborted) return;
     const values = chosenValues(this.variables);
     this.asked = { values, window, range: this.range(), signal };
@@ -196,6 +200,15 @@ export class Page {
     const login = problem instanceof RequestFailed && problem.status === 401 ? [' ', loginLink()] : [];
     this.problem.replaceChildren(text, ...login);
   }
+}
+
+/** Resolved once the page has been painted; at once where nobody sees it, for then nothing is painted. */
+function nextPaint(): Promise<void> {
+  if (document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    document.addEventListener('visibilitychange', () => resolve(), { once: true });
+  });
 }
 
 function loginLink(): HTMLElement {

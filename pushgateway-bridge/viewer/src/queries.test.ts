@@ -55,7 +55,12 @@ test('nothing can be computed from no values', () => {
 });
 
 test('stacked series stand on each other, holes left out', () => {
-  expect(stacked([[1, 2, null], [10, null, 30]])).toEqual([[1, 2, null], [11, null, 30]]);
+  expect(stacked([[1, 2, null], [10, null, 30]]).lines).toEqual([[1, 2, null], [11, null, 30]]);
+});
+
+test('what is stacked on a hole stands on what lies below the hole', () => {
+  const { areas } = stacked([[1, 2, 3, null], [10, null, 30, null], [100, 200, null, null]]);
+  expect(areas).toEqual([[1, 2, 3, null], [11, 2, 33, null], [111, 202, 33, null]]);
 });
 
 test.each([

@@ -27,6 +27,50 @@ test('a query without an answer leaves no trace', () => {
   expect(merged([size, toTable([], 'B', false)])).toEqual(size);
 });
 
+test('rows that some queries do not know are filled from those that do', () => {
+  const all = (host: string, more: Record<string, string | number>) => ({ host, ...more });
+  const table = (rows: Record<string, string | number>[]) => {
+    const columns = Object.keys(rows[0]!);
+    return { columns, rows: rows.map((row) => columns.map((column) => row[column]!)) };
+  };
+  const up = table([all('a', { job: 'x', up: 1 }), all('a', { job: 'y', up: 0 }), all('b', { job: 'x', up: 1 })]);
+  const names = table([all('a', { name: 'first' }), all('c', { name: 'third' })]);
+  const load = table([all('a', { job: 'y', load: 7 }), all('c', { job: 'z', load: 8 }), all('c', { job: 'w', load: 9 })]);
+
+  expect(merged([up, names, load])).toEqual({
+    columns: ['host', 'job', 'up', 'name', 'load'],
+    rows: [
+      ['a', 'x', 1, 'first', null],
+      ['a', 'y', 0, 'first', 7],
+      ['b', 'x', 1, null, null],
+      ['c', 'z', null, 'third', 8],
+      ['c', 'w', null, null, 9],
+    ],
+  });
+});
+
+test('a value is not taken for the same as its text', () => {
+  const tables = [{ columns: ['x', 'a'], rows: [[1, 'n']] }, { columns: ['x', 'b'], rows: [['1', 't']] }];
+  expect(merged(tables).rows).toEqual([[1, 'n', null], ['1', null, 't']]);
+});
+
+test('thousands of hosts are merged from a dozen queries, each row to its own', () => {
+  const [queries, hosts] = [12, 5000];
+  const tables = Array.from({ length: queries }, (_, query) => ({
+    columns: ['Time', 'instance', 'job', `Value #${query}`],
+    rows: Array.from({ length: hosts }, (_, row) => {
+      const host = (row * 7 + query) % hosts;
+      return [1000, `host-${host}`, 'node', host * 100 + query];
+    }),
+  }));
+
+  const { rows } = merged(tables);
+
+  const expected = (host: number) => [1000, `host-${host}`, 'node', ...tables.map((_, query) => host * 100 + query)];
+  const lines = (all: readonly unknown[][]): string => all.map((row) => row.join(' ')).join('\n');
+  expect(lines(rows) === lines(Array.from({ length: hosts }, (_, row) => expected((row * 7) % hosts)))).toBe(true);
+}, 60_000);
+
 test('columns are left out, ordered and renamed', () => {
   const organize = {
     id: 'organize',

@@ -12,7 +12,7 @@ const DURATIONS: readonly (readonly [number, string])[] = [
   [60, 'min'],
 ];
 
-const MOST_TICK_DIGITS = 4;
+const TICK_DIGITS = [4, 8, 12, 16, 20];
 
 type Format = (value: number, decimals: number | undefined) => string;
 
@@ -112,22 +112,24 @@ function withOwnUnit(value: number, unit: string, decimals: number | undefined):
 
 /** Ticks of an axis: those with the same suffix have as many digits as the least round of them needs. */
 export function formatTicks(values: readonly number[], unit: string | undefined): string[] {
-  const exact = values.map((value) => formatValue(value, unit, MOST_TICK_DIGITS));
+  const told = (most: number): boolean => new Set(values.map((value) => formatValue(value, unit, most))).size === new Set(values).size;
+  const most = TICK_DIGITS.find(told) ?? TICK_DIGITS[0]!;
+  const exact = values.map((value) => formatValue(value, unit, most));
   const digits = new Map<string, number>();
   values.forEach((value, index) => {
     const suffix = suffixOf(exact[index]!);
-    digits.set(suffix, Math.max(digits.get(suffix) ?? 0, digitsNeeded(value, unit, exact[index]!)));
+    digits.set(suffix, Math.max(digits.get(suffix) ?? 0, digitsNeeded(value, unit, exact[index]!, most)));
   });
   return values.map((value, index) => formatValue(value, unit, digits.get(suffixOf(exact[index]!))));
 }
 
 const suffixOf = (text: string): string => text.replace(/^[-\d.]+/, '');
 
-function digitsNeeded(value: number, unit: string | undefined, exact: string): number {
-  for (let digits = 0; digits < MOST_TICK_DIGITS; digits++) {
+function digitsNeeded(value: number, unit: string | undefined, exact: string, most: number): number {
+  for (let digits = 0; digits < most; digits++) {
     if (Number.parseFloat(formatValue(value, unit, digits)) === Number.parseFloat(exact)) return digits;
   }
-  return MOST_TICK_DIGITS;
+  return most;
 }
 
 const POWERS_OF_TWO = Array.from({ length: 62 }, (_, index) => 2 ** (index - 4));

@@ -191,6 +191,42 @@ def test_dashboard_is_its_file_as_it_is(web: Web, dashboards: Path) -> None:
     assert response.text == text
 
 
+def test_a_dashboard_that_changed_is_sent_anew_and_one_that_did_not_is_not(
+    web: Web, dashboards: Path
+) -> None:
+    file = dashboards / "a.json"
+    file.write_text('{"uid":"h","title":"Host"}')
+    first = web.get("/api/v1/dashboards/h")
+    known = {"if-none-match": f'"other", {first.headers["etag"]}'}
+
+    again = web.request("GET", "/api/v1/dashboards/h", headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["cache-control"] == "no-cache"
+    file.write_text('{"uid":"h","title":"Hosts"}')
+    changed = web.request("GET", "/api/v1/dashboards/h", headers=known)
+
+    assert (changed.status_code, changed.json()["title"]) == (200, "Hosts")
+    assert web.get("/api/v1/dashboards").json()[0]["title"] == "Hosts"
+    file.unlink()
+    assert web.get("/api/v1/dashboards/h").status_code == 404
+
+
+@pytest.mark.parametrize("accepted", ["gzip, br", "identity", "gzip;q=0"])
+def test_what_is_long_is_compressed_for_who_understands_that(
+    web: Web, viewer: Path, dashboards: Path, accepted: str
+) -> None:
+    script, document = "call();" * 1000, json.dumps({"uid": "h", "title": "Host", "text": "x" * 5000})
+    (viewer / "assets" / "long.js").write_text(script)
+    (dashboards / "a.json").write_text(document)
+
+    for path, text in (("/dashboard/assets/long.js", script), ("/api/v1/dashboards/h", document)):
+        answer = web.request("GET", path, headers={"accept-encoding": accepted})
+        compressed = accepted == "gzip, br"
+        assert answer.headers.get("content-encoding") == ("gzip" if compressed else None)
+        assert (int(answer.headers["content-length"]) < len(text) / 5) == compressed
+        assert (answer.text, answer.headers["vary"]) == (text, "Accept-Encoding")
+
+
 @pytest.mark.parametrize("uid", ["absent", "some-file", "some-file.json", "..", "%2e%2e%2fsecret", "h/"])
 def test_unknown_dashboard_is_not_found(web: Web, dashboards: Path, uid: str) -> None:
     (dashboards / "some-file.json").write_text('{"uid":"h","title":"Host"}')

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
-import logging
 import mimetypes
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 
+from pushgateway_bridge.web.dashboards import Dashboards
+from pushgateway_bridge.web.files import Files, respond
 from pushgateway_bridge.web.guard import Guard
-
-logger = logging.getLogger(__name__)
 
 VIEWER: Final = Path(__file__).parent / "viewer"
 """Where the built pages stand; `make install` and the image put them there."""
@@ -101,6 +100,7 @@ def landing_router(version: str, base_url: str) -> APIRouter:
 def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter:
     """``/dashboard`` and ``/docs`` with their assets, and the JSON that the first reads about *dashboards*."""
     router = APIRouter(include_in_schema=False)
+    known, files = Dashboards(dashboards), Files()
     reader = [Depends(guard.reader)]
 
     page_reader = [Depends(guard.page_reader)]
@@ -123,10 +123,10 @@ def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter
         return _built_page("docs.html", _NO_API_PAGE)
 
     @router.get("/dashboard/assets/{name}")
-    async def asset(name: str) -> Response:
+    async def asset(name: str, request: Request) -> Response:
         # Looked up among the files that are there: no name can lead anywhere else.
-        files = {file.name: file for file in (VIEWER / "assets").glob("[!.]*") if file.is_file()}
-        file = files.get(name)
+        built = {file.name: file for file in (VIEWER / "assets").glob("[!.]*") if file.is_file()}
+        file = built.get(name)
         if file is None:
             raise HTTPException(404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -135,24 +135,20 @@ def viewer_router(dashboards: Path, grafana_url: str, guard: Guard) -> APIRouter
             "Cache-Control": "public, max-age=31536000, immutable",
             "X-Content-Type-Options": "nosniff",
         }
-        return FileResponse(file, media_type=kind, headers=headers)
+        return respond(request, await asyncio.to_thread(files.read, file), kind, headers)
 
     @router.get("/api/v1/dashboards", dependencies=reader)
     async def list_dashboards() -> JSONResponse:
         """Every dashboard: uid, title and tags, by title."""
-        found = read_dashboards(dashboards)
-        rows = [
-            {key: document.get(key) for key in ("uid", "title", "tags")} for document, _ in found.values()
-        ]
-        return JSONResponse(sorted(rows, key=lambda row: str(row["title"])))
+        return JSONResponse(await asyncio.to_thread(known.list))
 
     @router.get("/api/v1/dashboards/{uid}", dependencies=reader)
-    async def one_dashboard(uid: str) -> Response:
+    async def one_dashboard(uid: str, request: Request) -> Response:
         """The file of one dashboard, as it is."""
-        found = read_dashboards(dashboards).get(uid)
+        found = (await asyncio.to_thread(known.read)).get(uid)
         if found is None:
             return JSONResponse({"error": f"no dashboard with uid {uid!r}"}, 404)
-        return FileResponse(found[1], media_type="application/json")
+        return respond(request, found.content, "application/json", {"Cache-Control": "no-cache"})
 
     @router.get("/api/v1/viewer/settings", dependencies=reader)
     async def settings() -> JSONResponse:
@@ -167,15 +163,3 @@ def _built_page(file: str, otherwise: str) -> Response:
     if not page.is_file():
         return HTMLResponse(otherwise, 503, headers=PAGE_HEADERS)
     return FileResponse(page, headers={**PAGE_HEADERS, "Cache-Control": "no-cache"})
-
-
-def read_dashboards(directory: Path) -> dict[str, tuple[dict[str, object], Path]]:
-    """The dashboards in *directory* by uid, with their files; a file that is none is left out and logged."""
-    found: dict[str, tuple[dict[str, object], Path]] = {}
-    for file in sorted(directory.glob("*.json")):
-        try:
-            document = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
-            found[str(document["uid"])] = (document, file)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-            logger.warning("dashboard left out file=%s error=%r", file, str(error))
-    return found

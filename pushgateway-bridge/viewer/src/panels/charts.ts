@@ -3,14 +3,15 @@
 import uPlot from 'uplot';
 import { namedColour, type Theme, translucent } from '../colours';
 import { element } from '../dom';
+import { axisPixels, textWidth } from '../measure';
 import { type Mark, markColour, marksAt, together } from '../marks';
 
 const CROSSHAIR = uPlot.sync('crosshair');
 
-const wide = matchMedia('(min-width: 2560px)');
-export const font = (): string => `${wide.matches ? 15 : 11}px system-ui, sans-serif`;
-/** Width of a character of an axis. */
-export const characterWidth = (): number => (wide.matches ? 8.7 : 6.4);
+export const font = (): string => `${axisPixels()}px system-ui, sans-serif`;
+/** How wide the texts of an axis are, with the room beside them. */
+export const axisWidth = (texts: readonly string[]): number =>
+  14 + Math.ceil(Math.max(20, ...texts.map((text) => textWidth(text, axisPixels()))));
 
 export const gridColour = (theme: Theme): string => (theme === 'dark' ? '#ffffff12' : '#00000012');
 export const inkColour = (theme: Theme): string => (theme === 'dark' ? '#9aa3b2' : '#5a6372');
@@ -26,8 +27,8 @@ export function axisStyle(theme: Theme): uPlot.Axis {
 
 export const timeAxisOf = (theme: Theme): uPlot.Axis => ({
   ...axisStyle(theme),
-  size: wide.matches ? 36 : 28,
-  space: wide.matches ? 100 : 70,
+  size: axisPixels() > 11 ? 36 : 28,
+  space: axisPixels() > 11 ? 100 : 70,
   values: (_, splits, __, ___, step) => splits.map((time) => tick(time, step)),
 });
 

@@ -3,9 +3,10 @@
 import uPlot from 'uplot';
 import type { Theme } from '../colours';
 import { element } from '../dom';
+import { axisPixels, textWidth } from '../measure';
 import {
   axisStyle,
-  characterWidth,
+  axisWidth,
   keysMoveCrosshair,
   marksPlugin,
   newTooltip,
@@ -78,11 +79,16 @@ export function gridChart({ body, theme, zoom, marks }: PanelContext): GridChart
 const rowAt = (plot: uPlot, rows: number): number =>
   Math.min(Math.max(Math.floor(plot.posToVal(plot.cursor.top ?? 0, 'y')), 0), rows - 1);
 
+/** *text* with an ellipsis where it is wider than *room*. */
+function clipped(text: string, room: number): string {
+  let kept = text.length;
+  const cut = (): string => (kept < text.length ? `${text.slice(0, kept)}…` : text);
+  while (kept > 1 && textWidth(cut(), axisPixels()) > room) kept--;
+  return cut();
+}
+
 function optionsOf(grid: Grid, chart: HTMLElement, theme: Theme): uPlot.Options {
-  const most = Math.max(Math.floor((chart.clientWidth * WIDEST_LABEL) / characterWidth()), 6);
-  const short = (text: string): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-  const texts = grid.ticks.map(({ text }) => short(text));
-  const longest = Math.max(3, ...texts.map((text) => text.length));
+  const texts = grid.ticks.map(({ text }) => clipped(text, chart.clientWidth * WIDEST_LABEL));
   const { stroke, font } = axisStyle(theme);
   return {
     width: chart.clientWidth,
@@ -101,7 +107,7 @@ function optionsOf(grid: Grid, chart: HTMLElement, theme: Theme): uPlot.Options 
         font: font!,
         grid: { show: false },
         ticks: { show: false },
-        size: 14 + characterWidth() * longest,
+        size: axisWidth(texts),
         splits: () => grid.ticks.map(({ at }) => at),
         values: () => texts,
       },

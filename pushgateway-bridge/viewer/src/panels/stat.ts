@@ -4,6 +4,7 @@ import { inkOn, namedColour } from '../colours';
 import { drawing, element, linked, styled } from '../dom';
 import { resolveLink } from '../links';
 import type { PanelQuery } from '../load';
+import { textWidth } from '../measure';
 import { loadReadings, type Reading, scopeOf } from '../readings';
 import type { PanelContext, PanelView } from './panel';
 
@@ -22,7 +23,7 @@ export function statPanel({ panel, body, theme }: PanelContext): PanelView {
     const colour = shown.colour === null || colorMode === 'none' ? null : namedColour(shown.colour, theme());
     const resolved = query && config.links?.[0] ? resolveLink(config.links[0], scopeOf(reading, query)) : null;
     const number = element('span', { class: 'stat-value', 'data-value': String(value) }, linked(resolved, text));
-    styled(number, { '--characters': String(Math.max(text.length, 4)) });
+    styled(number, { '--width': (Math.max(textWidth(text, 100, 600), 250) / 100).toFixed(2) });
     const labelled = textMode === 'value_and_name' || (readings.length > 1 && !['name', 'value'].includes(textMode));
     const label = labelled ? [element('span', { class: 'stat-name' }, name)] : [];
     const item = element('div', { class: 'stat-item' }, ...label, number);

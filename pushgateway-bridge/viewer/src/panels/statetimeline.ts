@@ -25,9 +25,10 @@ interface Row {
 }
 
 const MOST_ROWS = 100;
-const ROW_SHARE = 0.82;
+const ROW_SHARE = 0.8;
 const TALLEST_ROW = 44;
 const INSET = 5;
+const ROOM_FOR_NAME = 13;
 
 export function stateTimelinePanel(context: PanelContext): PanelView {
   const { panel, body, theme } = context;
@@ -43,7 +44,7 @@ export function stateTimelinePanel(context: PanelContext): PanelView {
     const wanted = panel.options?.legend?.showLegend !== false && colours.size <= 12;
     const items = [...colours].map(([text, colour]) => element('li', {}, colourMark(colour), text));
     legend.replaceChildren(...(wanted ? items : []));
-    chart.draw(rows.length > 0 ? gridOf(panel, data.axis, step, rows) : null);
+    chart.draw(rows.length > 0 ? gridOf(panel, data.axis, step, rows, body.clientHeight) : null);
   };
 
   return {
@@ -78,16 +79,17 @@ function stateOf(value: number, config: FieldConfig, theme: Theme): { text: stri
   return { text, colour: namedColour(colour === null || colour === 'text' ? 'blue' : colour, theme) };
 }
 
-function gridOf(panel: Panel, axis: readonly number[], step: number, rows: readonly Row[]): Grid {
+function gridOf(panel: Panel, axis: readonly number[], step: number, rows: readonly Row[], height: number): Grid {
   const upward = [...rows].reverse();
+  const every = Math.max(Math.ceil((rows.length * ROOM_FOR_NAME) / Math.max(height - 60, 40)), 1);
   const told = rows.slice(0, 8).map(({ name, states }) => `${name}: ${states[states.length - 1]?.text ?? 'nothing'}.`);
   return {
     axis,
     step,
     rows: rows.length,
-    ticks: upward.map(({ name }, index) => ({ at: index + 0.5, text: name })),
+    ticks: upward.flatMap(({ name }, index) => ((rows.length - 1 - index) % every === 0 ? [{ at: index + 0.5, text: name }] : [])),
     summary: `${panel.title ?? ''}: states of ${rows.length}, ${spanOf(axis)}. At the end ${told.join(' ')}`,
-    paint: (plot) => upward.forEach(({ states }, index) => states.forEach((state) => paintState(plot, state, index))),
+    paint: (plot) => upward.forEach(({ states }, index) => states.forEach((state) => paintState(plot, panel, state, index))),
     tooltipRows: (index, row) => {
       const time = axis[index];
       const shown = upward[row];
@@ -97,23 +99,28 @@ function gridOf(panel: Panel, axis: readonly number[], step: number, rows: reado
   };
 }
 
-function paintState(plot: uPlot, { from, to, text, colour }: State, row: number): void {
+/** The text stands in the box where all of it has room, and nowhere else. */
+function paintState(plot: uPlot, panel: Panel, { from, to, text, colour }: State, row: number): void {
+  const { showValue = 'auto', alignValue = 'left', rowHeight = ROW_SHARE } = panel.options ?? {};
   const { ctx } = plot;
   const left = plot.valToPos(from, 'x', true);
   const right = plot.valToPos(to, 'x', true);
   const middle = plot.valToPos(row + 0.5, 'y', true);
-  const height = Math.min((plot.valToPos(row, 'y', true) - middle) * 2 * ROW_SHARE, TALLEST_ROW * devicePixelRatio);
+  const height = Math.min((plot.valToPos(row, 'y', true) - middle) * 2 * rowHeight, TALLEST_ROW * devicePixelRatio);
   const [top, bottom] = [middle - height / 2, middle + height / 2];
   ctx.save();
   ctx.fillStyle = colour;
   ctx.fillRect(left, top, Math.max(right - left, 1), bottom - top);
   ctx.font = font().replace(/^\d+/, (size) => String(Number(size) * devicePixelRatio));
   const inset = INSET * devicePixelRatio;
-  if (ctx.measureText(text).width + 2 * inset < right - left && bottom - top > 14 * devicePixelRatio) {
+  const fits = ctx.measureText(text).width + 2 * inset < right - left && bottom - top > 14 * devicePixelRatio;
+  if (fits && showValue !== 'never') {
+    const places = { left: left + inset, center: (left + right) / 2, right: right - inset };
+    const align = alignValue === 'center' || alignValue === 'right' ? alignValue : 'left';
     ctx.fillStyle = inkOn(colour);
-    ctx.textAlign = 'left';
+    ctx.textAlign = align;
     ctx.textBaseline = 'middle';
-    ctx.fillText(text, left + inset, (top + bottom) / 2);
+    ctx.fillText(text, places[align], (top + bottom) / 2);
   }
   ctx.restore();
 }

@@ -8,11 +8,12 @@ import { calculationHeading, reduce, type Series, stacked } from '../frames';
 import { resolveLink } from '../links';
 import { type Lines, loadLines, type PanelQuery } from '../load';
 import type { FieldConfig, Panel } from '../model';
+import { valueRange } from '../scale';
 import { summaryOfLines } from '../summaries';
 import { formatTicks, tickIncrements } from '../units';
 import {
   axisStyle,
-  characterWidth,
+  axisWidth,
   colourMark,
   keysMoveCrosshair,
   marksPlugin,
@@ -189,8 +190,12 @@ function plotted(lines: readonly Line[]): (number | null)[][] {
   const finite = drawn.map((values) =>
     values.map((value) => (Number.isFinite(value) && !(logarithmic && value! <= 0) ? value : null)),
   );
-  return isStacked(lines) ? stacked(finite) : finite;
+  if (!isStacked(lines)) return finite;
+  const totals = stacked(finite);
+  return areBars(lines) ? totals.lines : [...totals.lines, ...totals.areas];
 }
+
+const areBars = (lines: readonly Line[]): boolean => lines[0]?.config.custom?.drawStyle === 'bars';
 
 const isLogarithmic = (config: FieldConfig | undefined): boolean => config?.custom?.scaleDistribution?.type === 'log';
 
@@ -214,15 +219,14 @@ function plotOptions(panel: Panel, lines: readonly Line[], chart: HTMLElement, t
       timeAxisOf(theme),
       {
         ...axis,
-        size: (_, labels) => 14 + characterWidth() * Math.max(3, ...(labels ?? []).map((text) => text?.length ?? 0)),
+        size: (_, labels) => axisWidth((labels ?? []).map((text) => text ?? '')),
         space: 28,
         values: (_, splits) => formatTicks(splits, defaults.unit),
         ...(label ? { label, labelSize: 18, labelFont: axis.font! } : {}),
         ...(increments && !logarithmic ? { incrs: increments } : {}),
       },
     ],
-    series: [{}, ...lines.map((line) => plotSeries(line))],
-    ...(isStacked(lines) ? { bands: bandsBetween(lines) } : {}),
+    ...(isStacked(lines) ? stackedSeries(lines) : { series: [{}, ...lines.map(plotSeries)] }),
   };
 }
 
@@ -252,21 +256,23 @@ function pathsOf(drawStyle: string | undefined, interpolation: string | undefine
   return interpolation === 'stepBefore' ? stepped?.({ align: -1 }) : undefined;
 }
 
-/** Each stacked series fills the room down to the one below it. */
-function bandsBetween(lines: readonly Line[]): uPlot.Band[] {
-  return lines.slice(1).map(({ colour, config }, index) => ({
-    series: [index + 2, index + 1],
-    fill: translucent(colour, (config.custom?.fillOpacity ?? 0) / 100),
+/** Each stacked series fills the room down to the one below it; of lines, unseen ones without gaps bound the areas. */
+function stackedSeries(lines: readonly Line[]): Pick<uPlot.Options, 'series' | 'bands'> {
+  const drawn = lines.map(plotSeries);
+  const ground = areBars(lines) ? 1 : lines.length + 1;
+  const fillOf = ({ colour, config }: Line): string => translucent(colour, (config.custom?.fillOpacity ?? 0) / 100);
+  const bands = lines.slice(1).map((line, index) => ({
+    series: [ground + index + 1, ground + index] as uPlot.Band.Bounds,
+    fill: fillOf(line),
   }));
-}
-
-function valueRange(low: number | null, high: number | null, config: FieldConfig): uPlot.Range.MinMax {
-  // uPlot would show nothing but zeros between 0 and 100.
-  const flat = !low && !high;
-  const [bottom, top] = flat ? [0, 1] : uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true);
-  const from = config.min ?? bottom ?? 0;
-  const to = config.max ?? top ?? 1;
-  return [from, to > from ? to : from + 1];
+  if (ground === 1) return { series: [{}, ...drawn], bands };
+  const edges = lines.map((line, index): uPlot.Series => {
+    const { paths } = drawn[index]!;
+    const bounds = { stroke: 'transparent', width: 0, fill: fillOf(line), fillTo: 0, points: { show: false } };
+    return paths ? { ...bounds, paths } : bounds;
+  });
+  const strokes = drawn.map(({ fill: _, ...stroke }) => stroke);
+  return { series: [{}, ...strokes, ...edges], bands };
 }
 
 /** The limits as lines across the chart, and as areas above them. */
