@@ -11,13 +11,18 @@ VIEWER_DIST := pushgateway-bridge/src/pushgateway_bridge/web/viewer
 SOURCES := exporter/src pushgateway-bridge/src web-config/src grafana stack tests bench demo
 # The programs need it, and it comes from beside them: a lock holds only what comes from an index.
 UNPUBLISHED := --no-emit-package telemetry-web-config
-# Unit tests compute, for two cores. Those with real programs wait as well, and share them file by file.
+# Unit tests compute, for two cores. Those with real programs wait as well, and share them file by file; the order is
+# that of tests/conftest.py. A browser and its stack are those of one process.
 UNIT_TESTS := -m "not stack and not browser" -n 2 --dist worksteal
-STACK_TESTS := -m stack -n 3 --dist loadgroup
+STACK_TESTS := -m stack -n 4 --dist loadgroup --no-loadscope-reorder
+BROWSER_TESTS := -m browser -n 2 --dist worksteal
+
+# Tests start Python hundreds of times: what it compiled once is kept, also where the environment says not to.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install viewer up down reset status logs alert-test test check coverage test-stack test-browser test-compose \
 	format golden dashboards reference lock bench bench-bridge bench-exporter \
-	bench-dashboards demo demo-clean soak clean
+	bench-dashboards bench-alerts demo demo-clean soak clean
 
 help: ## list the commands
 	@echo "A self-hosted telemetry stack. Start it with 'make up', try it, end it with 'make down'."
@@ -78,7 +83,7 @@ test-stack: install ## the real Prometheus and Alertmanager with our two servers
 
 test-browser: install ## pages in a real headless Chromium
 	@$(BIN)/python -m stack tools browser
-	@$(BIN)/python -m pytest -q -m browser $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q $(BROWSER_TESTS) $(PYTEST_ARGS)
 
 test-compose: install ## build the images and start docker-compose.yml for real with podman (root, Debian; minutes)
 	@$(BIN)/python -m pytest -q tests/compose $(PYTEST_ARGS)
@@ -113,6 +118,9 @@ bench-exporter: install ## the exporter beside Debian's node_exporter (five minu
 
 bench-dashboards: install ## every panel over a month of a hundred hosts (ten minutes; BENCH_ARGS=--quick for two)
 	@$(BIN)/python -m bench dashboards $(BENCH_ARGS)
+
+bench-alerts: install ## from a push to the message, and rules over 2 000 hosts (half an hour; BENCH_ARGS=--quick for eight minutes)
+	@$(BIN)/python -m bench alerts $(BENCH_ARGS)
 
 demo: install ## make up a fleet that reports to the running stack, until Ctrl-C (DEMO_ARGS='--duration 10m'; docs/demo.md)
 	@$(BIN)/python -m demo run $(DEMO_ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ APART = {
     "web/test_openapi.py",
 }
 """Files whose tests take long and start servers of their own: each test may run in another process."""
+LONGEST = (
+    "stack/test_launcher_stack.py",
+    "web/test_openapi.py",
+    "stack/test_alert_history.py",
+    "web/test_http_conformance.py",
+    "stack/dashboards/test_stack_dashboards.py",
+    "stack/test_remote_write.py",
+    "stack/test_migration_pages.py",
+)
+"""Files of tests marked `stack` that take longest, beginning with the longest."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,10 +53,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those of one file share servers, and so their process."""
+    """Where tests run in several processes, those of one file share servers, and so their process.
+
+    What takes long begins first: else one process is left with it in the end.
+    """
+    in_file = Counter(item.path for item in items)
+
+    def turn(item: pytest.Item) -> tuple[int, int, str]:
+        if not item.get_closest_marker("stack"):
+            return len(LONGEST) + 1, 0, ""
+        found = (place for place, name in enumerate(LONGEST) if item.path.match(name))
+        return next(found, len(LONGEST)), -in_file[item.path], str(item.path)
+
     for item in items:
         if item.get_closest_marker("stack") and not any(item.path.match(name) for name in APART):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    items.sort(key=turn)
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ import urllib.request
 from pathlib import Path
 from types import TracebackType
 
+from click.testing import CliRunner
+
+from pushgateway_bridge.cli import main
 from tests.ports import free_port
 
 START_SECONDS = 60.0
@@ -80,11 +83,10 @@ class BridgeProcess:
 
     def create_token(self, *arguments: str) -> str:
         """A token of this bridge, made by the command; ``--right push`` unless *arguments* say otherwise."""
-        command = [sys.executable, "-m", "pushgateway_bridge", "token", "create", "--name=test", *arguments]
-        command.append(f"--journal.directory={self.directory}")
-        return subprocess.run(
-            command, check=True, capture_output=True, text=True, cwd=REPOSITORY
-        ).stdout.strip()
+        words = ["token", "create", "--name=test", *arguments, f"--journal.directory={self.directory}"]
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        return result.stdout.strip()
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:

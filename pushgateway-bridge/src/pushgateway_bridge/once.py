@@ -60,7 +60,7 @@ class Once:
             # Shielded: one who hangs up must not end the wait of the others.
             reply = await asyncio.shield(under_way.outcome)
             counts.deduplicated += report.accepted
-            return reply
+            return _repeated(dialect, report, reply)
         outcome: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._under_way[fingerprint] = _UnderWay(body_hash, outcome)
         try:
@@ -88,7 +88,7 @@ class Once:
         if known is not None:
             _same_body(known.body_hash, body_hash)
             counts.deduplicated += report.accepted
-            return Reply(known.status, known.body, known.content_type)
+            return _repeated(dialect, report, Reply(known.status, known.body, known.content_type))
 
         def receipt_of(reply: Reply) -> Receipt:
             return Receipt(fingerprint, body_hash, reply.status, reply.content_type, reply.body)
@@ -109,6 +109,11 @@ def _scope(report: Report, context: PushContext) -> object:
     if context.pusher is not None and context.pusher.token_id:
         return context.pusher.token_id
     return report.groups[0].group[:2] if report.groups else ()
+
+
+def _repeated(dialect: Dialect, report: Report, first: Reply) -> Reply:
+    """What a repeat is answered: the same as the *first*, in the words of the path that it came to."""
+    return first if dialect.reply is not None else report.answer or dialect.accepted
 
 
 def _same_body(known: bytes, pushed: bytes) -> None:

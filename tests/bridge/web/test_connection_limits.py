@@ -14,9 +14,13 @@ from typing import NamedTuple
 import psutil
 import pytest
 import uvicorn
-from uvicorn.server import ServerState
 
-from pushgateway_bridge.web.protocol import MAX_HEAD_BYTES, BridgeProtocol
+from pushgateway_bridge.web.protocol import (
+    DRAIN_SECONDS,
+    MAX_HEAD_BYTES,
+    BridgeProtocol,
+    BridgeState,
+)
 from tests.bridge.faults.wire import resident_bytes
 from tests.bridge.process import BridgeProcess
 from tests.bridge.web.raw_http import JSON, Answer, ClosedEarly, Connection, push, request
@@ -407,7 +411,7 @@ def test_a_closed_connection_whose_last_answer_nobody_reads_is_cut_off() -> None
     async def scenario() -> tuple[bool, bool]:
         config = uvicorn.Config(page, ws="none", lifespan="off", log_config=None)
         loop = asyncio.get_running_loop()
-        protocol = BridgeProtocol(config, ServerState(), {}, loop)
+        protocol = BridgeProtocol(config, BridgeState(), {}, loop)
         transport = DeafTransport()
         protocol.connection_made(transport)
         transport.close()
@@ -420,6 +424,23 @@ def test_a_closed_connection_whose_last_answer_nobody_reads_is_cut_off() -> None
         return early, transport.aborted
 
     assert asyncio.run(scenario()) == (False, True)
+
+
+def test_a_connection_that_is_accepted_while_the_server_ends_is_closed_too() -> None:
+    """It is not among those that are told to end; the server waits for all, and would wait until its time is up."""
+
+    async def scenario(*, stopping: bool) -> bool:
+        config = uvicorn.Config(page, ws="none", lifespan="off", log_config=None)
+        state = BridgeState()
+        state.stopping = stopping
+        protocol = BridgeProtocol(config, state, {}, asyncio.get_running_loop())
+        transport = DeafTransport()
+        protocol.connection_made(transport)
+        await asyncio.sleep(10 * DRAIN_SECONDS)
+        return transport.closing
+
+    assert asyncio.run(scenario(stopping=True))
+    assert not asyncio.run(scenario(stopping=False))
 
 
 async def page(_scope: object, _receive: object, _send: object) -> None:

@@ -139,6 +139,15 @@ def test_a_key_makes_a_batch_count_once(bridge: BridgeProcess) -> None:
     assert bridge.series()['minigem_events_total{job="minigem",instance="",event="java.run.started"}'] == 1
 
 
+def test_a_repeat_at_another_path_is_answered_in_its_words(bridge: BridgeProcess) -> None:
+    paths = ("/telemetry", "/upload", "/telemetry")
+    answers = [post(bridge, path, INSTALL, idempotency_key="k-2") for path in paths]
+
+    assert [answer.status_code for answer in answers] == [202, 201, 202]
+    assert answers[0].text == answers[2].text == "accepted"
+    assert answers[1].json() == {"message": "Data saved successfully"}
+
+
 def test_whether_events_can_be_stored_is_a_metric(bridge: BridgeProcess) -> None:
     series = bridge.series()
     assert (series["minigem_store_up"], series["proxmoxve_store_up"]) == (1, 1)

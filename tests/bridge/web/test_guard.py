@@ -127,7 +127,7 @@ DELETED_SOURCES = {("DELETE", "/api/v1/sources")}
 POSTED_READS = {("POST", "/api/v1/explain/{name}")}
 """They store nothing."""
 PUSHES = {
-    f"{path}{{rest:path}}" if dialect.paths_go_on else path
+    f"{path}{{rest:text}}" if dialect.paths_go_on else path
     for dialect in DIALECTS.values()
     for path in dialect.paths
 }

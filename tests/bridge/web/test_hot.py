@@ -11,7 +11,6 @@ import pytest
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.errors import JournalFull
@@ -26,7 +25,7 @@ from pushgateway_bridge.web.hot import (
     hot_routes,
     unsupported,
 )
-from pushgateway_bridge.web.protocol import DRAIN_SECONDS, BridgeProtocol
+from pushgateway_bridge.web.protocol import DRAIN_SECONDS, BridgeProtocol, BridgeState
 from tests.bridge.harness import PIXELTRACKER, Harness
 from tests.bridge.web.gates import gate_of
 from tests.bridge.web.raw_http import JSON, push, request
@@ -189,7 +188,7 @@ class Server:
     def __init__(self, bridge: Harness, dialect: Dialect) -> None:
         self.loop = FakeLoop()
         self.page = Page()
-        self.state = ServerState()
+        self.state = BridgeState()
         self.state.default_headers = [(b"date", b"today")]
         self.counts = bridge.metrics.dialects["pixeltracker"]
         self._routes = hot_routes({"pixeltracker": dialect}, bridge.metrics.dialects)

@@ -187,6 +187,14 @@ def test_put_takes_the_place_of_the_whole_group_and_of_nothing_else(bridge: Brid
     assert series(bridge, job) == {"a": 4, "d": 5, "a{zone=z}": 10}
 
 
+def test_a_grouping_key_may_have_line_breaks_as_in_pushgateway(bridge: Bridge, job: str) -> None:
+    push(bridge, "PUT", f"{job}/zone/a%0Ab", b"a 1\n")
+
+    assert f'a{{job="{job}",instance="",zone="a\\nb"}} 1' in bridge.scrape()
+    assert bridge.send("DELETE", f"/metrics/job/{job}/zone/a%0Ab")[0] == 202
+    assert "a\\nb" not in bridge.scrape()
+
+
 def test_post_takes_the_place_of_the_families_in_it(bridge: Bridge, job: str) -> None:
     push(bridge, "POST", job, b'a{x="1"} 1\na{x="2"} 2\nb 3\n')
     push(bridge, "POST", job, b'a{x="2"} 4\na{x="3"} 5\nc 6\n')

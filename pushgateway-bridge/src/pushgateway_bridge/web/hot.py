@@ -21,7 +21,6 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from pushgateway_bridge.access.token import KnownToken
 from pushgateway_bridge.dialects.dialect import Dialect, Reply
@@ -29,7 +28,7 @@ from pushgateway_bridge.errors import ClientGone, PushRejected
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import DialectCounts
 from pushgateway_bridge.web.context import push_context
-from pushgateway_bridge.web.protocol import BridgeProtocol
+from pushgateway_bridge.web.protocol import BridgeProtocol, BridgeState
 from pushgateway_bridge.web.push import PushGate, knows_path, rate_headers, token_client
 from pushgateway_bridge.web.rate import client_key
 
@@ -227,7 +226,7 @@ class HotHttpProtocol(BridgeProtocol):
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: BridgeState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:

@@ -63,6 +63,15 @@ class PipelineFlow(FlowControl):
             super().resume_reading()
 
 
+class BridgeState(ServerState):
+    """What all connections of a server share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopping = False
+        """Whether the server is ending: a connection that was accepted just then must be told, too."""
+
+
 class BridgeProtocol(HttpToolsProtocol):
     """The protocol of all connections; web/hot.py adds a short way for ordinary pushes."""
 
@@ -76,11 +85,12 @@ class BridgeProtocol(HttpToolsProtocol):
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: BridgeState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._shared = server_state
         self._head_bytes = 0
         """How much of a head was received that is not complete yet."""
         self._in_head = False
@@ -104,6 +114,8 @@ class BridgeProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = PipelineFlow(transport, self.pipeline, self.loop)
         self._waits_since = self.loop.time()
+        if self._shared.stopping:
+            self.shutdown()
         public = self.app_state.get("door", Door.PUBLIC) is Door.PUBLIC  # others must get in just then
         if public and len(self.connections) > self.limits.max_connections:
             self._refuse(

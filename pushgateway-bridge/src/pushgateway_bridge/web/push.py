@@ -13,6 +13,7 @@ from pushgateway_bridge.errors import ClientGone, PushRejected, WrongMethod
 from pushgateway_bridge.once import Once
 from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.selfmetrics import SelfMetrics
+from pushgateway_bridge.web import any_text as any_text  # noqa: PLC0414 - a grouping key's values may be any text
 from pushgateway_bridge.web.body import read_body
 from pushgateway_bridge.web.context import push_context
 from pushgateway_bridge.web.geo import Countries
@@ -165,7 +166,7 @@ def push_router(
         return response
 
     for begin in dialect.paths:
-        path = f"{begin}{{rest:path}}" if dialect.paths_go_on else begin
+        path = f"{begin}{{rest:text}}" if dialect.paths_go_on else begin
         for method in dialect.methods:  # one by one, as each operation has a name of its own
             router.add_api_route(
                 path,

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import uvicorn
 
 from pushgateway_bridge.web.door import Door
-from pushgateway_bridge.web.protocol import BridgeProtocol
+from pushgateway_bridge.web.protocol import BridgeProtocol, BridgeState
 from telemetry_web_config.access import WebAccess
 
 STARTUP_FAILURE: Final = 3
@@ -53,6 +53,7 @@ class Server(uvicorn.Server):
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(config)
+        self.server_state: BridgeState = BridgeState()
 
     @property
     def should_exit(self) -> bool:
@@ -81,6 +82,10 @@ class Server(uvicorn.Server):
         for listener in self._listeners:
             await self._listen(listener)
         self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.stopping = True
+        await super().shutdown(sockets)
 
     async def _listen(self, listener: Listener) -> None:
         loop = asyncio.get_running_loop()

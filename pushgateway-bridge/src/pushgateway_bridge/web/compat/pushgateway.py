@@ -62,7 +62,7 @@ def pushgateway_router(
 
     for begin in dialect.paths:
         router.add_api_route(
-            f"{begin}{{rest:path}}",
+            f"{begin}{{rest:text}}",
             delete,
             methods=["DELETE"],
             response_class=Response,

@@ -8,34 +8,19 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import JSONResponse
-from starlette.convertors import Convertor, register_url_convertor
 
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.dialects.statix_reads import Forgetting, read_details, read_hosts, read_rows
 from pushgateway_bridge.errors import PushRejected, WrongMethod
 from pushgateway_bridge.model.labels import make_push_group
 from pushgateway_bridge.pipeline import Ingest
+from pushgateway_bridge.web import any_text as any_text  # noqa: PLC0414 - a host's name may be any text
 from pushgateway_bridge.web.guard import Guard, check_binding, visitor_of
 from pushgateway_bridge.web.openapi import BEARER, DENIED, JSON, STARTING, TOKEN_OR_NOTHING
 from pushgateway_bridge.web.push import to_response
 
 PREFIX: Final = "/sx"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-
-
-class AnyText(Convertor[str]):
-    """Of a path, any text: a host's name may have slashes and line breaks."""
-
-    regex = "(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("text", AnyText())
 
 
 def statix_router(
