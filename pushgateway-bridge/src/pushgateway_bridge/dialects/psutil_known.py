@@ -100,41 +100,29 @@ class Fields:
 class AlikeNumbers:
     """Fetches the numbers of documents that are like the one whose *fields* were found."""
 
-    __slots__ = ("_free", "_nonzero", "_numbers", "_parts", "_same", "_same_as", "_scaled", "paths")
+    __slots__ = ("_numbers", "_same", "_same_as", "paths")
 
     def __init__(self, fields: Fields) -> None:
         self.paths = tuple(fields.same)
         """Of what must be the same."""
         self._same = _getter(self.paths)
         self._same_as = self._same(fields.document)
-        self._numbers = _getter(tuple(fields.numbers))
-        # Nearly all numbers are in base units already.
-        self._scaled = tuple([(place, unit) for place, unit in enumerate(fields.units) if unit != 1.0])
-        self._parts = tuple(fields.parts)
-        self._nonzero = tuple(fields.nonzero)
-        self._free = fields.free
+        self._numbers = _fetcher(
+            tuple(fields.numbers),
+            tuple(fields.units),
+            tuple(fields.parts),
+            tuple(fields.nonzero),
+            fields.free,
+        )
 
     def fetch(self, document: msgspec.Struct) -> list[float] | None:
         """The numbers of *document* in the units of their series; ``None`` if it is not alike."""
         try:
             if self._same(document) != self._same_as:
                 return None
-            sent = self._numbers(document)
-            numbers = list(map(float, sent))
+            return self._numbers(document)
         except (AttributeError, TypeError):  # a group or a number is not there
             return None
-        for place, unit in self._scaled:
-            numbers[place] *= unit
-        for part, total in self._parts:
-            if sent[part] > sent[total]:
-                return None
-        for place in self._nonzero:
-            if not sent[place]:
-                return None
-        if self._free is not None:
-            used, total = self._free
-            numbers[used] = (sent[total] - sent[used]) * 1.0
-        return numbers
 
     def changed(self, document: msgspec.Struct) -> tuple[tuple[str, Any], ...]:
         """What of that which must be the same is something else in *document*: where, and what."""
@@ -160,3 +148,39 @@ def _getter(paths: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
         return _no_fields
     one = attrgetter(*paths)
     return lambda document: (one(document),)
+
+
+@lru_cache(maxsize=1024)
+def _fetcher(
+    paths: tuple[str, ...],
+    units: tuple[float, ...],
+    parts: tuple[tuple[int, int], ...],
+    nonzero: tuple[int, ...],
+    free: tuple[int, int] | None,
+) -> Callable[[Any], list[float] | None]:
+    """Gives the numbers at *paths* in their *units*; ``None`` if one is 0 or more than another and must not be.
+
+    Written out as a function of its own, as a person would write it for this one kind of document: loops over a few
+    places each take longer than all the rest, at every report. All names in it are those of our own fields.
+    """
+    groups = {path.rpartition(".")[0]: "" for path in paths}
+    lines = ["def fetch(document):"]
+    for index, group in enumerate(groups):
+        groups[group] = f"group_{index}"
+        lines.append(f" {groups[group]} = document{group and '.'}{group}")
+    for place, path in enumerate(paths):
+        group, _, name = path.rpartition(".")
+        lines.append(f" sent_{place} = {groups[group]}.{name}")
+    wrong = [f"sent_{part} > sent_{total}" for part, total in parts]
+    wrong += [f"not sent_{place}" for place in nonzero]
+    if wrong:
+        lines.append(f" if {' or '.join(wrong)}: return None")
+    found = [f"sent_{place} * {unit!r}" for place, unit in enumerate(units)]
+    if free is not None:
+        used, total = free
+        found[used] = f"(sent_{total} - sent_{used}) * 1.0"
+    lines.append(f" return [{', '.join(found)}]")
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)  # noqa: S102 - nothing that anybody sent is in it
+    fetch: Callable[[Any], list[float] | None] = names["fetch"]
+    return fetch
