@@ -74,6 +74,11 @@ LAST_REPORT = (
 """Of a pushed host the time of its last push; of a scraped one that of its newest sample, or of the last."""
 
 
+def or_sent(recorded: str, sent: str) -> str:
+    """The *recorded* name, and before it was recorded what the host *sent*: its past may be older than the stack."""
+    return f"max({of_host(recorded)}) or max({of_host(sent)})"
+
+
 def host() -> Dashboard:
     """The dashboard with uid ``host``."""
     builder = dashboard(
@@ -173,7 +178,11 @@ def processor() -> tuple[Graph, ...]:
             "CPU utilisation",
             CPU_UTILISATION,
             "percentunit",
-            [over_time(of_host("instance:cpu_utilisation:ratio"), "utilisation")],
+            [
+                over_time(
+                    or_sent("instance:cpu_utilisation:ratio", "host_cpu_utilization_ratio"), "utilisation"
+                )
+            ],
             highest=1,
             limits=BUSY,
             width=8,
@@ -272,7 +281,11 @@ def memory() -> tuple[Graph, ...]:
             "Memory utilisation",
             "Share of memory that programs cannot have.",
             "percentunit",
-            [over_time(of_host("instance:memory_utilisation:ratio"), "utilisation")],
+            [
+                over_time(
+                    or_sent("instance:memory_utilisation:ratio", "host_memory_used_ratio"), "utilisation"
+                )
+            ],
             highest=1,
             limits=BUSY,
             width=8,
