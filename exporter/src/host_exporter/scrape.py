@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 import threading
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from host_exporter.collector import Collect, NoDataError
+from host_exporter.compression import compress
 from host_exporter.family import Family, Value
 from host_exporter.paths import HostPaths
 from host_exporter.render import Format, Renderer
@@ -29,9 +29,6 @@ SUCCESS = Family(
     ("collector",),
 )
 FAMILIES = (DURATION, SUCCESS)
-
-GZIP_LEVEL = 1
-"""A higher level takes twice the time and saves a tenth of the bytes."""
 
 STILL_HANGS: Final = "still hangs since an earlier scrape"
 
@@ -141,7 +138,7 @@ class Scrape:
         self._blocks.append(renderer.end())
         # Bytes that are not UTF-8, in a mount's name, become question marks.
         body = "".join(self._blocks).encode("utf-8", "replace")
-        return gzip.compress(body, GZIP_LEVEL, mtime=0) if self._compress else body
+        return compress(body) if self._compress else body
 
     def current(self) -> tuple[str, float] | None:
         """The collector that runs, and since when (seconds of the scraper's timer)."""
