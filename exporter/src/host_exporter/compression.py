@@ -17,7 +17,7 @@ Compress = Callable[[bytes, int, int], bytes]
 def fastest() -> Compress:
     """The quickest way that is installed: there are no wheels of Intel's library for some processors."""
     try:
-        from isal import isal_zlib
+        from isal import isal_zlib  # noqa: PLC0415 - it may not be there
     except ImportError:
         return zlib.compress
     return isal_zlib.compress
