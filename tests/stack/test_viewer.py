@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "pushgateway-bridge/viewer"
 SCREENSHOTS = REPOSITORY / "build/screenshots"
+expect.set_options(timeout=30_000)  # of ten panels on a busy machine the last may need its time
 
 FLAGS = (
     "--headless",

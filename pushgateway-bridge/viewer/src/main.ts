@@ -15,6 +15,7 @@ import { parseDuration } from './timerange';
 /** What is shown when the address names none. */
 const FIRST = ['fleet', 'host'];
 const SHORTEST_CYCLE_SECONDS = 2;
+const LONGEST_DRAWING_SECONDS = 30;
 
 const KEYS = [
   ['d', 'Choose a dashboard'],
@@ -36,6 +37,8 @@ class App {
   private readonly theme = new ThemeSwitch();
   private readonly stop = element('button', { type: 'button', class: 'button cycling', hidden: true, click: () => this.stopCycle() }, 'Stop cycling');
   private cycleTimer: ReturnType<typeof setTimeout> | undefined;
+  private round = 0;
+  private drawn: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly root: HTMLElement,
@@ -52,7 +55,7 @@ class App {
   /** Shows what the address says; *early* is that dashboard if it was asked for already. */
   async route(early?: Promise<Dashboard>): Promise<void> {
     const uid = this.wanted();
-    if (this.page?.uid === uid) void this.page.refresh();
+    if (this.page?.uid === uid) this.drawn = this.page.refresh();
     else await this.open(uid, early);
     this.cycle();
   }
@@ -74,7 +77,7 @@ class App {
     const parts = { dashboard, dashboards: this.dashboards, grafanaUrl: this.grafanaUrl, theme: this.theme };
     this.page = new Page(this.root, parts);
     scrollTo(0, 0);
-    void this.page.refresh();
+    this.drawn = this.page.refresh();
   }
 
   /** Links to dashboards stay on this page. */
@@ -113,14 +116,20 @@ class App {
     action();
   }
 
-  /** With `cycle` in the address the next dashboard comes after that time. */
+  /** With `cycle` in the address the next dashboard comes when this one has been shown for that time. */
   private cycle(): void {
     clearTimeout(this.cycleTimer);
+    const round = ++this.round;
     const every = readAddress().get('cycle');
     this.stop.hidden = every === null;
     if (every === null || this.dashboards.length < 2) return;
     const seconds = Math.max(parseDuration(every), SHORTEST_CYCLE_SECONDS);
-    this.cycleTimer = setTimeout(() => void this.next(), seconds * 1000);
+    const showFor = (): void => {
+      if (round === this.round) this.cycleTimer = setTimeout(() => void this.next(), seconds * 1000);
+    };
+    // What takes too long, or cannot be drawn, does not hold up the others.
+    const late = new Promise<void>((resolve) => setTimeout(resolve, LONGEST_DRAWING_SECONDS * 1000));
+    void Promise.race([this.drawn, late]).then(showFor, showFor);
   }
 
   /** What cannot be opened now is tried again after another round. */
