@@ -43,7 +43,9 @@ def test_rows_at_the_bound_read_back(missing: int) -> None:
 
 
 def test_entries_of_one_commit_are_compressed_on_disk_and_survive_a_crash(bridge: Harness) -> None:
-    outcomes = [bridge.begin({"name": f"host-{number}", "cpuL": number}) for number in range(100)]
+    # Each is long enough to be compressed by itself: which of them share a commit is not known.
+    text = "what hosts say again and again, " * (MIN_COMPRESSED_BYTES // 16)
+    outcomes = [bridge.begin({"name": f"host-{number}", "text": text}) for number in range(100)]
     bridge.drain()
     assert [outcome.result() for outcome in outcomes] == [None] * 100
     file = bridge.journal.file
