@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-from bench.alerts import fleet, targets
+from bench.alerts import targets
 from bench.alerts.fleet import Fleet
 from bench.alerts.servers import prometheus_over
 from bench.servers import Server, ServerFailed
 from bench.summary import spread
 from bench.table import Row, Target, thousands
+from tests.stack.alerts.services import serving
 
 GROUPS: Final = (
     "vocabulary",
@@ -51,7 +52,7 @@ def measure(
     hosts, fill_seconds, evaluations = extent
     simulated = Fleet(hosts)
     with (
-        fleet.serving(simulated),
+        serving(simulated),
         prometheus_over(directory, programs, simulated.address) as prometheus,
     ):
         say(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
@@ -95,16 +92,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name is http.server's
         pass
-
-
-@contextmanager
-def serving(fleet: Fleet) -> Iterator[None]:
-    """*fleet* answers within the block."""
-    thread = threading.Thread(target=fleet.serve_forever, kwargs={"poll_interval": 0.1})
-    thread.start()
-    try:
-        yield
-    finally:
-        fleet.shutdown()
-        thread.join()
-        fleet.server_close()

@@ -9,10 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +24,7 @@ import yaml
 from pushgateway_bridge.access.shared_token import HASH_SUFFIX
 from tests.bridge.process import BridgeProcess
 from tests.ports import free_port
+from tests.stack.alerts.services import serving
 from tests.stack.conftest import Stack
 from tests.stack.programs import find
 
@@ -148,18 +148,6 @@ def answers(url: str) -> bool:
         return requests.get(url, timeout=2).ok
     except requests.ConnectionError:
         return False
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def edit(path: Path, change: Callable[[Any], None]) -> None:
