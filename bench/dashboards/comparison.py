@@ -14,7 +14,7 @@ from typing import NamedTuple
 from playwright.sync_api import sync_playwright
 
 from bench.dashboards import month, targets
-from bench.dashboards.panels import Panel, expressions, names, read_panels
+from bench.dashboards.panels import Panel, expressions, names, read_panels, read_variables
 from bench.dashboards.servers import Prometheus, bridge_over, make_blocks
 from bench.noise import Noise
 from bench.servers import Server, ServerFailed
@@ -27,6 +27,8 @@ from stack import tools
 DASHBOARDS = Path(__file__).resolve().parents[2] / "grafana" / "dashboards"
 BATCHES, INSTALLATIONS = 120, 300
 """What makes the event series of the month: all there are, and what a day brings."""
+COUNTED = {"telemetry_pushes_rejected_total"}
+"""Of what a bridge shows, what is needed beside what panels name: there are records of it."""
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 PAINT = "() => performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
 WATCH_PANELS = """window.panelsPainted = new Promise((tell) => {
@@ -75,7 +77,8 @@ def _make_month(settings: Settings, panels: list[Panel], end: int, data: Path) -
     hosts = month.host_series(settings.hosts)
     alerts = month.alert_series(settings.hosts)
     series = [*hosts, *month.rollups(hosts, expressions(panels)), *alerts, *month.alert_records(alerts)]
-    series += _other_series(settings, names(panels))
+    series += _other_series(settings, names(panels) | COUNTED)
+    series += [*month.target_records(settings.hosts), *month.refusal_records(series)]
     data.mkdir()
     for number, text in enumerate(month.pieces(series, end, settings.days)):
         make_blocks(settings.promtool, text, settings.folder / f"piece-{number}.txt", data)
@@ -117,8 +120,13 @@ def _panels(settings: Settings, noise: Noise, prometheus: Server, panels: list[P
         for name, seconds in targets.RANGES.items():
             settings.say(f"{dashboard}, {name}")
             noise.look()
+            chosen = {
+                one.name: one.value(prometheus.get(one.request(end, seconds))[1])
+                for one in read_variables(DASHBOARDS)
+                if one.dashboard == dashboard
+            }
             timed = {
-                panel: _time(prometheus, panel.requests(end, seconds), settings.rounds)
+                panel: _time(prometheus, panel.requests(end, seconds, chosen), settings.rounds)
                 for panel in of_dashboard
             }
             slowest = max(of_dashboard, key=lambda panel: statistics.median(timed[panel][0]))

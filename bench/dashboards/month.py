@@ -15,6 +15,7 @@ DAY = 86_400
 HOUR = 3_600
 ROLLUP = re.compile(r"instance:\w+:\w+_(?:avg|min|max)(1m|1h)")
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
+_REASON = re.compile(r'reason="([^"]+)"')
 _JOB = re.compile(r'(?:^|,)job="')
 
 
@@ -141,7 +142,8 @@ def rollups(series: Sequence[Series], expressions: Sequence[str]) -> list[Series
 
 
 def _unfolded(text: str) -> str:
-    """*text* with ``instance:(a|b):c`` written out as ``instance:a:c instance:b:c``."""
+    """*text* with ``instance:(a|b):c`` written out as ``instance:a:c instance:b:c``, and each roll-up for any."""
+    text += "".join(text.replace("$rollup", ending) for ending in ("_avg1m", "_avg1h") if "$rollup" in text)
     pattern = re.compile(r"(instance:)\(([\w|]+)\)(\w*:\w+)")
     return pattern.sub(
         lambda found: " ".join(f"{found[1]}{one}{found[3]}" for one in found[2].split("|")), text
@@ -178,6 +180,49 @@ def alert_records(alerts: Sequence[Series]) -> list[Series]:
             since = alert._replace(name="alert:firing:since", labels=labels, base=1.7e9)
             records += [since, since._replace(name="alert:firing:age", base=300, per_second=1)]
     return records
+
+
+def target_records(hosts: int) -> list[Series]:
+    """What prometheus/rules/targets.yml records of *hosts* and of a stack."""
+    targets_of = {"node": hosts, "bridge": 1, "prometheus": 1, "alertmanager": 1}
+    of_jobs = [
+        Series(name, f'job="{job}"', value * number, value / 10)
+        for job, number in targets_of.items()
+        for name, value in _OF_JOBS
+        if job != "node" or not name.startswith("job:process_")
+    ]
+    return [
+        *of_jobs,
+        *(Series(f"exporters:scrape_duration_seconds:{rank}", "", 0.01, 0.005) for rank in _RANKS),
+    ]
+
+
+_OF_JOBS = (
+    ("job:up:sum", 1),
+    ("job:up:count", 1),
+    ("job:scrape_duration_seconds:max", 0.02),
+    ("job:scrape_samples_scraped:sum", 500),
+    ("job:process_cpu_seconds:rate5m", 0.05),
+    ("job:process_resident_memory_bytes:sum", 1e8),
+)
+_RANKS = ("max", "quantile90", "quantile50")
+
+
+def refusal_records(series: Sequence[Series]) -> list[Series]:
+    """What prometheus/rules/bridge.yml records of those of *series* that count refused pushes."""
+    reasons = {
+        found[1]: one.per_second
+        for one in series
+        if one.name == "telemetry_pushes_rejected_total" and (found := _REASON.search(one.labels))
+    }
+    return [
+        Series(
+            "reason:telemetry_pushes_rejected:rate5m",
+            f'job="bridge",instance="local",reason="{reason}"',
+            rate,
+        )
+        for reason, rate in reasons.items()
+    ]
 
 
 def series_like(exposition: str, names: set[str], source: str) -> list[Series]:

@@ -23,4 +23,4 @@ DENSE_SECONDS: Final = 2 * 3600
 
 RANGES: Final = {"1 h": 3600, "24 h": 86_400, "30 d": 30 * 86_400}
 POINTS: Final = 600
-"""Of a chart: as many as a panel of half a wide page has pixels, about."""
+"""Of a chart that does not say how many it wants: as many as half a wide page has pixels, about."""

@@ -34,6 +34,7 @@ from telemetry_dashboards.shell import dashboard, finished, link_to, part_variab
 
 PUSHES = of_host("telemetry_pushes_total")
 REFUSED = of_host("telemetry_pushes_rejected_total")
+REFUSED_BY_REASON = of_host("reason:telemetry_pushes_rejected:rate5m")
 REFUSED_TOKENS = of_host("telemetry_pushes_rejected_total", 'reason=~"missing_token|wrong_token|forbidden"')
 ITEMS = of_host("telemetry_events_total")
 TOKENS = of_host("telemetry_tokens", 'state=~"active|pending"')
@@ -235,12 +236,16 @@ def refusals() -> tuple[Graph | Table, ...]:
         dashed(
             graph(
                 "Refused pushes by reason",
-                "Pushes that were refused, a second, all together and by reason. A reason that never was given in"
-                " the time range is left out.",
+                "Pushes that were refused, a second, over 5 minutes: all together and by reason. A reason that"
+                " never was given in the time range is left out.",
                 "reqps",
                 [
-                    over_time(f"sum(rate({REFUSED}[$__rate_interval]))", "all", "A"),
-                    over_time(rate_of_risen(REFUSED, "reason"), "{{reason}}", "B"),
+                    over_time(f"sum({REFUSED_BY_REASON})", "all", "A"),
+                    over_time(
+                        f"{REFUSED_BY_REASON} and max_over_time({REFUSED_BY_REASON}[$__range] @ end()) > 0",
+                        "{{reason}}",
+                        "B",
+                    ),
                 ],
                 fill=0,
             ),

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import QueryVariable
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 
 from telemetry_dashboards.promql import now
-from telemetry_dashboards.shell import label_variable
+from telemetry_dashboards.shell import hidden_variable, label_variable
 
 HOUR, DAY = "1h", "1d"
 """Windows that end at each point of a line: what the hour, or the day, before it brought."""
@@ -26,8 +26,45 @@ def counted(counter: str, by: str = "", matchers: str = "", window: str = WHOLE_
 
     Events are whole; without rounding an increase is a fraction, as it is stretched to the ends of its window.
     """
-    grouping = f" by ({by}) " if by else ""
-    return f"sum{grouping}(round(increase({of_job(counter, matchers)}[{window}])))"
+    increase = f"round(increase({of_job(counter, matchers)}[{window}]))"
+    return f"sum{_grouping(by)}({grown(counter, matchers, 'round(') if window == WHOLE_RANGE else increase})"
+
+
+def grown(counter: str, matchers: str = "", function: str = "(") -> str:
+    """What each series of *counter* grew by in the whole range; `counting_variables` say how that is found.
+
+    The bridge keeps its counters through restarts and crashes. So they are what they were when the range began, or
+    nothing if they were not there, and what came since: two samples tell, exactly, of however many there are. If it
+    is not known what they were then, all samples are read; that is estimated and goes through *function*.
+    """
+    further = f",{matchers}" if matchers else ""
+    now = f'{counter}{{job="$counted"{further}}}'
+    estimate = f'{function}increase({counter}{{job="$estimated"{further}}}[{WHOLE_RANGE}]))'
+    return f"{now} - {now} offset {WHOLE_RANGE} >= 0 or {now} or {estimate}"
+
+
+def counting_variables() -> tuple[QueryVariable, QueryVariable]:
+    """Variables ``counted`` and ``estimated``, which nobody chooses: one is the chosen job, the other no job.
+
+    What its counters grew by can be told from their ends if the job was known at both. Otherwise Prometheus, the
+    bridge or the job itself came later, or one of the first two did not run just then.
+    """
+    known = of_job("telemetry_last_report_timestamp_seconds")
+    at_both_ends = f"group by (job) ({known}) and group by (job) ({known} offset {WHOLE_RANGE})"
+    nobody = 'label_replace(vector(1), "job", "none", "", "")'
+    chosen = 'label_replace(vector(1), "job", "$job", "", "")'
+    return (
+        hidden_variable("counted", f"{at_both_ends} or on () {nobody}", "job").description(
+            "The job, if its counters are known as they were when the time range began."
+        ),
+        hidden_variable(
+            "estimated", f"{chosen} unless ({at_both_ends}) or on () {nobody}", "job"
+        ).description("The job, if what its counters grew by has to be estimated."),
+    )
+
+
+def _grouping(by: str) -> str:
+    return f" by ({by}) " if by else ""
 
 
 def greatest_first(counter: str, by: str, matchers: str = "", most: int | None = None) -> Dataquery:
@@ -52,16 +89,19 @@ def share(part: str, whole: str) -> str:
 def quantile(rank: float, histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
     """The value that the share *rank* of what *histogram* took in *window* does not exceed, estimated."""
     grouping = f"le, {by}" if by else "le"
-    return f"histogram_quantile({rank}, sum by ({grouping}) (increase({of_job(f'{histogram}_bucket')}[{window}])))"
+    return f"histogram_quantile({rank}, sum by ({grouping}) ({_growth(f'{histogram}_bucket', window)}))"
 
 
 def mean(histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
     """The mean of what *histogram* took in *window*."""
-    grouping = f" by ({by}) " if by else ""
     total, number = (
-        f"sum{grouping}(increase({of_job(f'{histogram}_{suffix}')}[{window}]))" for suffix in ("sum", "count")
+        f"sum{_grouping(by)}({_growth(f'{histogram}_{suffix}', window)})" for suffix in ("sum", "count")
     )
     return f"{total} / ({number} > 0)"
+
+
+def _growth(counter: str, window: str) -> str:
+    return grown(counter) if window == WHOLE_RANGE else f"increase({of_job(counter)}[{window}])"
 
 
 def buckets(histogram: str) -> str:
@@ -83,11 +123,12 @@ def between(histogram: str, above: str, up_to: str) -> str:
 def by_clock(counter: str, part: str) -> str:
     """How many events *counter* took in the whole range by ``hour`` or ``day_of_week`` (*part*), UTC.
 
-    Looked at minute by minute. An increase over a minute would miss what came before its first sample, so it is only
-    for series that were not there a minute ago.
+    Looked at minute by minute, so all series together: of which of them an event is does not matter. An increase over
+    a minute would miss what came before its first sample, so it is only for when there was none a minute ago, and for
+    when the totals began anew.
     """
     total = of_job(counter)
-    came = f"sum(clamp_min({total} - {total} offset 1m, 0) or increase({total}[1m]))"
+    came = f"(sum({total}) - sum({total} offset 1m) >= 0 or sum(increase({total}[1m])))"
     now = f'count_values("{part}", {part}(vector(time() - 1)))'
     return f"round(sum_over_time(({came} * on () group_right () {now})[{WHOLE_RANGE}:1m]))"
 

@@ -16,11 +16,11 @@ from telemetry_dashboards.annotations import alerts_firing
 from telemetry_dashboards.counting import (
     DAY,
     HOUR,
-    WHOLE_RANGE,
     between,
     buckets,
     by_clock,
     counted,
+    counting_variables,
     firing,
     greatest_first,
     job_variable,
@@ -101,7 +101,7 @@ CONTINENTS = {
     "SA": "South America",
 }
 IN_COUNTRIES = (
-    f"sum by (country, continent) (round(increase({of_job(BY_COUNTRY)}[{WHOLE_RANGE}]))"
+    f"sum by (country, continent) ({counted(BY_COUNTRY, 'country')}"
     " * on (country) group_left (continent) country:minigem_continent:info)"
 )
 
@@ -122,6 +122,8 @@ def events() -> Dashboard:
         .link(link_to("Installations", "installations"))
         .with_variable(job_variable(EVENTS, "Whose events: what minigem's clients send has the job minigem."))
     )
+    for variable in counting_variables():
+        builder = builder.with_variable(variable)
     builder = with_panels(builder, overview())
     builder = with_panels(builder.with_row(Row("Activity")), activity())
     builder = with_panels(builder.with_row(Row("Java runs")), runs())

@@ -25,7 +25,16 @@ from telemetry_dashboards.panels import (
 )
 from telemetry_dashboards.panels_tables import linked, sized, tinted, worded
 from telemetry_dashboards.promql import as_rows, now, over_time
-from telemetry_dashboards.shell import HOST_METRICS, dashboard, finished, host_variables, of_many, with_panels
+from telemetry_dashboards.shell import (
+    HOST_METRICS,
+    dashboard,
+    finished,
+    host_variables,
+    of_many,
+    rolled_up,
+    rollup_variable,
+    with_panels,
+)
 
 FLEET = 'job=~"$job",instance=~"$instance"'
 
@@ -126,14 +135,14 @@ def fleet() -> Dashboard:
     return finished(builder)
 
 
-def variables() -> tuple[QueryVariable, QueryVariable]:
-    """Jobs and hosts to look at; all of them to begin with."""
+def variables() -> tuple[QueryVariable, ...]:
+    """Jobs and hosts to look at, all of them to begin with; and which means suit the time range."""
     jobs, instances = host_variables()
     names = f'{{__name__=~"{HOST_METRICS}",job=~"$job"}}'
     instances = instances.description("Hosts of these jobs.").query(
         {"query": f"label_values({names}, instance)", "refId": "variable-instance"}
     )
-    return of_many(jobs), of_many(instances)
+    return of_many(jobs), of_many(instances), rollup_variable()
 
 
 def counts() -> tuple[Stat, ...]:
@@ -239,35 +248,47 @@ def hosts() -> Table:
 
 
 def trends() -> tuple[Graph, ...]:
-    """What the worst hosts did over the time range, and how many hosts and alerts there were."""
+    """What the worst hosts did over the time range, and how many hosts and alerts there were.
+
+    Over long ranges they read roll-ups: what is recorded every few seconds is half a million samples of a host in a
+    month, of which a chart shows a thousandth.
+    """
+    network = rolled_up("instance:network_(receive|transmit):rate5m", FLEET)
+    reporting = rolled_up("instance:(cpu|memory)_utilisation:ratio", FLEET)
     worst = f"The {SHOWN} hosts that have the most at the end of the time range, beside the median of all."
+    worst += " Over more than 6 hours it is the mean of a minute, over more than 2 days of an hour."
     return (
-        _worst("CPU of the busiest hosts", f"{CPU_UTILISATION} {worst}", CPU, limits=BUSY),
+        _worst(
+            "CPU of the busiest hosts",
+            f"{CPU_UTILISATION} {worst}",
+            rolled_up("instance:cpu_utilisation:ratio", FLEET),
+            limits=BUSY,
+        ),
         _worst(
             "Memory of the fullest hosts",
             f"Share of memory that programs cannot have. {worst}",
-            MEMORY,
+            rolled_up("instance:memory_utilisation:ratio", FLEET),
             limits=BUSY,
         ),
         _worst(
             "Fullest filesystems",
             f"Share that is used. The {SHOWN} filesystems that have the least room at the end of the time range,"
             " beside the median of all.",
-            FILESYSTEMS,
+            rolled_up("instance:filesystem_utilisation:ratio", FLEET),
             legend="{{instance}} {{mountpoint}}",
             limits=BUSY,
         ),
         _worst(
             "Network of the busiest hosts",
             f"Bytes received and sent a second over 5 minutes. {worst}",
-            f"({RECEIVED} + {SENT})",
+            f"sum by (job, instance) ({network})",
             unit="Bps",
         ),
         graph(
             "Hosts that report",
             "How many hosts were heard of, by job. A fall is hosts that fell silent or were taken away.",
             "short",
-            [over_time(f"count by (job) ({REPORTING})", "{{job}}")],
+            [over_time(f"count by (job) (group by (job, instance) ({reporting}))", "{{job}}")],
             stacked=True,
         ),
         coloured(

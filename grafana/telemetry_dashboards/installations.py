@@ -17,6 +17,7 @@ from telemetry_dashboards.counting import (
     HOUR,
     buckets,
     counted,
+    counting_variables,
     firing,
     greatest_first,
     job_variable,
@@ -100,6 +101,8 @@ def installations() -> Dashboard:
             job_variable(STUCK, "Whose installations: what the scripts send has the job proxmoxve.")
         )
     )
+    for variable in counting_variables():
+        builder = builder.with_variable(variable)
     builder = with_panels(builder, overview())
     builder = with_panels(builder.with_row(Row("Results")), results())
     builder = with_panels(builder.with_row(Row("Applications")), applications())

@@ -22,11 +22,14 @@ from grafana_foundation_sdk.models.dashboard import (
     ThresholdsMode,
 )
 
-from telemetry_dashboards.promql import DATASOURCE, MIN_STEP
+from telemetry_dashboards.promql import DATASOURCE, min_step
 
 FULL_WIDTH = 24
 STAT_HEIGHT = 4
 GRAPH_HEIGHT = 8
+
+MOST_POINTS = 300
+"""Of a line: every second or third pixel of a panel has one. Each takes Prometheus its time."""
 
 CALM, WARNING, CRITICAL = "green", "#EAB839", "red"
 NEUTRAL = "text"
@@ -95,6 +98,7 @@ def graph(
     fill: int = 12,
 ) -> timeseries_builders.Panel:
     """Lines over time; the legend has last, lowest and highest value, *limits* are dashed lines."""
+    step = min_step(queries)
     panel = (
         timeseries_builders.Panel()
         .title(title)
@@ -102,7 +106,8 @@ def graph(
         .datasource(DATASOURCE)
         .unit(unit)
         .no_value(NOT_SENT)
-        .interval(MIN_STEP)
+        .interval(step)
+        .max_data_points(MOST_POINTS)
         .color_scheme(dashboard_builders.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
         .draw_style(common.GraphDrawStyle.LINE)
         .line_width(1)
@@ -136,7 +141,7 @@ def graph(
         )
         .span(width)
         .height(GRAPH_HEIGHT)
-        .targets(list(queries))
+        .targets([query.interval(step) for query in queries])
     )
     if lowest is not None:
         panel = panel.min(lowest)

@@ -24,7 +24,17 @@ from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChar
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from telemetry_dashboards.counting import counted
-from telemetry_dashboards.panels import CALM, CRITICAL, GRAPH_HEIGHT, WARNING, Column, Limits, graph, table
+from telemetry_dashboards.panels import (
+    CALM,
+    CRITICAL,
+    GRAPH_HEIGHT,
+    MOST_POINTS,
+    WARNING,
+    Column,
+    Limits,
+    graph,
+    table,
+)
 from telemetry_dashboards.promql import DATASOURCE, MIN_STEP, as_rows, over_time
 
 BAR = "#5794F2"
@@ -272,6 +282,7 @@ def heat(title: str, description: str, unit: str, expr: str, *, width: int = 12)
         .unit(unit)
         .no_value(NOTHING)
         .interval(MIN_STEP)
+        .max_data_points(MOST_POINTS)
         .calculate(False)
         .color(
             heatmap.HeatmapColorOptions()

@@ -17,8 +17,8 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from telemetry_dashboards.panels import GRAPH_HEIGHT
-from telemetry_dashboards.promql import DATASOURCE, MIN_STEP
+from telemetry_dashboards.panels import GRAPH_HEIGHT, MOST_POINTS
+from telemetry_dashboards.promql import DATASOURCE, min_step
 
 Words = Mapping[str, tuple[str, str]]
 """Text and colour for each value."""
@@ -80,7 +80,8 @@ def timeline(
         .datasource(DATASOURCE)
         .unit("short")
         .no_value(missing)
-        .interval(MIN_STEP)
+        .interval(min_step([query]))
+        .max_data_points(MOST_POINTS)
         .color_scheme(dashboard_builders.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .mappings([mapped(words)])
         .merge_values(True)

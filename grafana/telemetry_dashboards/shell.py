@@ -13,6 +13,9 @@ from telemetry_dashboards.promql import DATASOURCE
 HOST_METRICS = "node_(load1|memory_MemTotal_bytes|uname_info)|host_(cpu_utilization|memory_used)_ratio"
 """Names of which every host has at least one, scraped or pushed; event dialects have none."""
 
+ROLLUPS = {"_avg1h": 2 * 86_400, "_avg1m": 6 * 3_600}
+"""Endings of the recorded means → the seconds of a time range above which they are read, the greatest first."""
+
 
 def dashboard(uid: str, title: str, description: str, *, tags: Sequence[str]) -> builders.Dashboard:
     """An empty dashboard. Its *uid* is part of links and must not change."""
@@ -73,7 +76,45 @@ def finished(builder: builders.Dashboard) -> models.Dashboard:
     built = builder.build()
     for number, panel in enumerate(built.panels or [], start=1):
         panel.id_val = number
+    for variable in built.templating.list_val or []:
+        if variable.hide == models.VariableHide.HIDE_VARIABLE:
+            variable.skip_url_sync = True
     return built
+
+
+def rollup_variable() -> builders.QueryVariable:
+    """Variable ``rollup``, which nobody chooses: which recorded mean suits the time range. See `rolled_up`.
+
+    PromQL computes both sides of an ``or``, so the choice has to be made before a panel asks.
+    """
+    choices = [f'label_replace(vector(1), "rollup", "{ending}", "", "")' for ending in (*ROLLUPS, "()")]
+    conditions = [f" and on () vector($__range_s) > {seconds}" for seconds in ROLLUPS.values()]
+    return hidden_variable(
+        "rollup", " or on () ".join(map(str.__add__, choices, (*conditions, ""))), "rollup"
+    ).description(
+        "Which mean is read: of an hour in long time ranges, of a minute in others, in short ones none."
+    )
+
+
+def hidden_variable(name: str, expr: str, label: str) -> builders.QueryVariable:
+    """Variable that nobody chooses: the value of *label* in what *expr* gives at the end of the time range."""
+    return (
+        builders.QueryVariable(name)
+        .label(name.capitalize())
+        .hide(models.VariableHide.HIDE_VARIABLE)
+        .datasource(DATASOURCE)
+        .query({"query": f"query_result({expr})", "refId": f"variable-{name}"})
+        .regex(f'/{label}="([^"]+)"/')
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    )
+
+
+def rolled_up(name: str, matchers: str) -> str:
+    """Selector of a recorded *name*, over long time ranges of its roll-ups, which have hardly any samples beside it.
+
+    Needs `rollup_variable` in the dashboard. *name* may be a regular expression.
+    """
+    return f'{{__name__=~"{name}$rollup",{matchers}}}'
 
 
 def label_variable(

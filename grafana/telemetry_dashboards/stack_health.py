@@ -158,7 +158,7 @@ def targets() -> tuple[Table | Graph, ...]:
             [
                 as_rows("count by (job) (up)", "A"),
                 as_rows("sum by (job) (up)", "B"),
-                as_rows("max by (job) (max_over_time(scrape_duration_seconds[$__range]))", "C"),
+                as_rows("max by (job) (max_over_time(job:scrape_duration_seconds:max[$__range]))", "C"),
                 as_rows("sum by (job) (scrape_samples_scraped)", "D"),
             ],
             [
@@ -195,8 +195,8 @@ def targets() -> tuple[Table | Graph, ...]:
                 "How many targets answered, and how many did not.",
                 "short",
                 [
-                    over_time("sum(up)", "up", "A"),
-                    over_time("sum(1 - up)", "down", "B"),
+                    over_time("sum(job:up:sum)", "up", "A"),
+                    over_time("sum(job:up:count - job:up:sum)", "down", "B"),
                 ],
                 stacked=True,
                 width=8,
@@ -207,7 +207,7 @@ def targets() -> tuple[Table | Graph, ...]:
             "Scrape time",
             "The slowest scrape of each job. Hosts and the bridge have 5 s, the others 10 s.",
             "s",
-            [over_time("max by (job) (scrape_duration_seconds)", "{{job}}")],
+            [over_time("max by (job) (job:scrape_duration_seconds:max)", "{{job}}")],
             limits=SCRAPE_SECONDS,
             fill=0,
             width=8,
@@ -216,27 +216,23 @@ def targets() -> tuple[Table | Graph, ...]:
             "Samples of a scrape",
             "Samples that one round of scrapes brings, by job.",
             "short",
-            [over_time("sum by (job) (scrape_samples_scraped)", "{{job}}")],
+            [over_time("sum by (job) (job:scrape_samples_scraped:sum)", "{{job}}")],
             stacked=True,
             width=8,
         ),
         graph(
             "CPU of the parts",
-            "Cores that Prometheus, Alertmanager, the bridge and what else is scraped use; without exporters.",
+            "Cores that Prometheus, Alertmanager, the bridge and what else is scraped use, over 5 minutes; without"
+            " exporters.",
             "short",
-            [
-                over_time(
-                    f"sum by (job) (rate(process_cpu_seconds_total[$__rate_interval]) {SCRAPED_PART})",
-                    "{{job}}",
-                )
-            ],
+            [over_time("sum by (job) (job:process_cpu_seconds:rate5m)", "{{job}}")],
             fill=0,
         ),
         graph(
             "Memory of the parts",
             "Memory that their processes have; without exporters.",
             "bytes",
-            [over_time(f"sum by (job) (process_resident_memory_bytes {SCRAPED_PART})", "{{job}}")],
+            [over_time("sum by (job) (job:process_resident_memory_bytes:sum)", "{{job}}")],
             fill=0,
         ),
     )
@@ -512,9 +508,9 @@ def exporters() -> tuple[Graph | Table, ...]:
             "Of all exporters that are scraped: the slowest, 90 of 100, and half.",
             "s",
             [
-                over_time(f"max({_scrape_of_hosts()})", "slowest", "A"),
-                over_time(f"quantile(0.9, {_scrape_of_hosts()})", "90 of 100", "B"),
-                over_time(f"quantile(0.5, {_scrape_of_hosts()})", "half", "C"),
+                over_time("exporters:scrape_duration_seconds:max", "slowest", "A"),
+                over_time("exporters:scrape_duration_seconds:quantile90", "90 of 100", "B"),
+                over_time("exporters:scrape_duration_seconds:quantile50", "half", "C"),
             ],
             limits=SCRAPE_SECONDS,
             fill=0,
@@ -565,10 +561,6 @@ def exporters() -> tuple[Graph | Table, ...]:
             height=9,
         ).no_value("No host is scraped."),
     )
-
-
-def _scrape_of_hosts() -> str:
-    return f"scrape_duration_seconds and on (job, instance) {EXPORTERS}"
 
 
 def _share_of_interval() -> str:

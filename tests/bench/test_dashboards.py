@@ -20,10 +20,12 @@ from bench.dashboards.month import (
     alert_series,
     host_series,
     pieces,
+    refusal_records,
     rollups,
     series_like,
+    target_records,
 )
-from bench.dashboards.panels import Panel, expressions, read_panels
+from bench.dashboards.panels import Panel, Query, Variable, expressions, read_panels, read_variables
 
 END = 1_770_000_000 // 300 * 300
 DASHBOARDS = Path(__file__).resolve().parents[2] / "grafana/dashboards"
@@ -95,6 +97,12 @@ def test_roll_ups_are_those_that_are_asked_for_also_by_a_pattern() -> None:
         "instance:memory_utilisation:ratio_avg1h",
         "instance:load_per_core:ratio_max1m",
     }
+    assert {
+        one.name for one in rollups(host_series(1), ['{__name__=~"instance:cpu_utilisation:ratio$rollup"}'])
+    } == {
+        "instance:cpu_utilisation:ratio_avg1m",
+        "instance:cpu_utilisation:ratio_avg1h",
+    }
 
 
 def test_an_alert_fires_for_an_hour_a_day() -> None:
@@ -121,9 +129,31 @@ def test_series_are_like_those_of_an_exposition() -> None:
     assert (shown.labels, values_of(shown, [END])) == ('job="bridge"', [12])
 
 
+def test_what_is_recorded_of_targets_and_refusals_is_what_panels_ask_for() -> None:
+    exposition = "\n".join(
+        f'telemetry_pushes_rejected_total{{job="bridge",instance="local",dialect="{dialect}",reason="{reason}"}} 0'
+        for dialect in ("samples", "statix")
+        for reason in ("forbidden", "malformed_body")
+    )
+    counted = series_like(exposition, {"telemetry_pushes_rejected_total"}, 'job="bridge"')
+    records = [*target_records(3), *refusal_records(counted)]
+    asked = " ".join(expressions(read_panels(DASHBOARDS)))
+
+    assert {one.name for one in records} == set(re.findall(r"\b(?:job|exporters|reason):\w+:\w+", asked))
+    assert len([one for one in records if one.name.startswith("reason:")]) == 2
+    assert len({(one.name, one.labels) for one in records}) == len(records)
+
+
 def test_a_panel_is_asked_as_a_page_asks_it() -> None:
-    panel = Panel("host", "x", (('rate(a{job="$job"}[$__rate_interval])', False), ("b[${__range}]", True)))
-    over_time, now = (urlsplit(path) for path in panel.requests(END, 30 * DAY))
+    panel = Panel(
+        "host",
+        "x",
+        (
+            Query('rate(a{job="$job"}[$__rate_interval])', instant=False, min_step_seconds=60),
+            Query("b$rollup[${__range}]", instant=True, min_step_seconds=15),
+        ),
+    )
+    over_time, now = (urlsplit(path) for path in panel.requests(END, 30 * DAY, {"rollup": "_avg1h"}))
 
     assert over_time.path == "/api/v1/query_range"
     assert parse_qs(over_time.query) == {
@@ -132,7 +162,7 @@ def test_a_panel_is_asked_as_a_page_asks_it() -> None:
         "end": [str(END)],
         "step": ["4320"],
     }
-    assert (now.path, parse_qs(now.query)["query"]) == ("/api/v1/query", ["b[2592000s]"])
+    assert (now.path, parse_qs(now.query)["query"]) == ("/api/v1/query", ["b_avg1h[2592000s]"])
 
 
 def test_every_panel_of_every_dashboard_is_asked() -> None:
@@ -140,8 +170,28 @@ def test_every_panel_of_every_dashboard_is_asked() -> None:
 
     assert {panel.dashboard for panel in panels} == {path.stem for path in DASHBOARDS.glob("*.json")}
     for panel in panels:
-        assert not any(re.search(r"%24", path) for path in panel.requests(END, 3600) if "label_" not in path)
+        assert not any(
+            re.search(r"%24", path) for path in panel.requests(END, 3600, {}) if "label_" not in path
+        )
     assert expressions(panels)
+
+
+def test_what_nobody_chooses_follows_from_the_range() -> None:
+    variable = Variable("fleet", "rollup", "x and vector($__range_s) > 6", 'rollup="([^"]+)"')
+    asked = parse_qs(urlsplit(variable.request(END, DAY)).query)
+    answer = b'{"data":{"result":[{"metric":{"rollup":"_avg1h"},"value":[1,"1"]}]}}'
+
+    assert asked == {"query": ["x and vector(86400) > 6"], "time": [str(END)]}
+    assert variable.value(answer) == "_avg1h"
+    with pytest.raises(ValueError, match="fleet finds no value of rollup"):
+        variable.value(b'{"data":{"result":[]}}')
+    assert [(one.dashboard, one.name) for one in read_variables(DASHBOARDS)] == [
+        ("events", "counted"),
+        ("events", "estimated"),
+        ("fleet", "rollup"),
+        ("installations", "counted"),
+        ("installations", "estimated"),
+    ]
 
 
 def test_what_is_recorded_of_an_alert_is_there_while_it_fires() -> None:

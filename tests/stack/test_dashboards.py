@@ -165,8 +165,8 @@ OF_HOST = [query for query in QUERIES if query.uid == "host"]
 
 
 def filled(text: str, variables: dict[str, str]) -> str:
-    """*text* as Grafana sends it: a one-minute step and an hour's range."""
-    macros = {"__rate_interval": "4m", "__interval": "1m", "__range": "1h"}
+    """*text* as Grafana sends it: a one-minute step and an hour's range, for which there is no roll-up."""
+    macros = {"__rate_interval": "4m", "__interval": "1m", "__range": "1h", "rollup": "()"}
     return re.sub(r"\$(\w+)", lambda match: {**macros, **variables}[match[1]], text)
 
 
@@ -251,7 +251,22 @@ def test_a_panel_says_what_it_shows_in_which_unit(panel: Any) -> None:
     assert panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"]
     assert panel["fieldConfig"]["defaults"]["noValue"]
-    assert {target["interval"] for target in panel["targets"]} == {"1m"}
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_asks_for_each_minute_where_it_computes_over_a_window_and_else_for_what_is_newest(
+    panel: Any,
+) -> None:
+    lines = [target for target in panel["targets"] if target.get("range")]
+    windows = [target for target in panel["targets"] if "[" in target["expr"]]
+    steps = {target["interval"] for target in lines}
+
+    assert {target["interval"] for target in windows} <= {"1m"}
+    assert steps == ({panel["interval"]} if lines else set())
+    assert len(steps) <= 1
+    if lines:
+        assert panel["maxDataPoints"] <= 300
+        assert steps == {"1m" if any("[" in target["expr"] for target in lines) else "15s"}
 
 
 @pytest.mark.parametrize("query", OF_HOST, ids=query_id)

@@ -101,12 +101,15 @@ def browser(built: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def stack_with_data(running_stack: Stack) -> Stack:
-    """The running stack, once the recording rules have answered for its own host."""
-    end = time.monotonic() + 90
-    while not ask(running_stack, 'instance:network_receive:rate5m{job="node"}') and time.monotonic() < end:
+    """The running stack, once its own host is in all charts: some have a point for each whole minute only."""
+    recorded = "instance:cpu_utilisation:ratio", "instance:network_receive:rate5m"
+    end = time.monotonic() + 150
+    while time.monotonic() < end:
+        minute = str(time.time() // 60 * 60)
+        if all(ask(running_stack, f'{name}{{job="node"}}', time=minute) for name in recorded):
+            return running_stack
         time.sleep(1)
-    assert ask(running_stack, 'instance:network_receive:rate5m{job="node"}')
-    return running_stack
+    pytest.fail("the stack's own host did not appear in the recordings")
 
 
 @pytest.fixture(scope="session")

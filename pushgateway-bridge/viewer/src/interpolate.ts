@@ -39,12 +39,19 @@ function replaced(
 
 /** The macros of one query, beside the variables. */
 export function withMacros(values: Values, stepSeconds: number, rateSeconds: number, rangeSeconds: number): Values {
-  const range = Math.round(rangeSeconds);
   return new Map<string, readonly string[] | Several>([
-    ...values,
+    ...withRange(values, rangeSeconds),
     ['__interval', [`${stepSeconds}s`]],
     ['__interval_ms', [String(stepSeconds * 1000)]],
     ['__rate_interval', [`${rateSeconds}s`]],
+  ]);
+}
+
+/** What is also known where there are no steps: in the queries of variables. */
+export function withRange(values: Values, rangeSeconds: number): Values {
+  const range = Math.round(rangeSeconds);
+  return new Map<string, readonly string[] | Several>([
+    ...values,
     ['__range', [`${range}s`]],
     ['__range_s', [String(range)]],
     ['__range_ms', [String(range * 1000)]],

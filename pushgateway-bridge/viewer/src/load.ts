@@ -9,6 +9,8 @@ import { aligned, parseDuration, rateInterval, stepFor, type TimeRange, type Tim
 
 const DEFAULT_MIN_STEP_SECONDS = 15;
 const DEFAULT_POINTS = 300;
+/** However narrow the screen is: a line with fewer says nothing. */
+const FEWEST_POINTS = 60;
 
 export interface PanelQuery {
   panel: Panel;
@@ -61,7 +63,8 @@ export async function loadLines(query: PanelQuery): Promise<Lines> {
 const queriesOf = (panel: Panel): Target[] => (panel.targets ?? []).filter((target) => target.expr && !target.hide);
 
 function stepOf({ panel, window, width }: PanelQuery): number {
-  return stepFor(window, Math.min(Math.max(Math.floor(width / 2), 60), DEFAULT_POINTS), minStep(panel));
+  const most = panel.maxDataPoints ?? DEFAULT_POINTS;
+  return stepFor(window, Math.min(Math.max(Math.floor(width / 2), FEWEST_POINTS), most), minStep(panel));
 }
 
 function minStep(panel: Panel, target: Target | undefined = panel.targets?.[0]): number {

@@ -63,6 +63,8 @@ export interface Panel {
   options?: PanelOptions;
   transformations?: Transformation[];
   interval?: string;
+  /** At most so many steps over the time range. */
+  maxDataPoints?: number;
   /** Of a row: whether its panels, which then stand inside of it, are folded away. */
   collapsed?: boolean;
   panels?: Panel[];
@@ -184,6 +186,8 @@ export interface VariableDefinition {
   label?: string;
   description?: string;
   hide?: number;
+  /** It is neither read from the page's address nor written there. */
+  skipUrlSync?: boolean;
   query?: string | { query?: string };
   regex?: string;
   sort?: number;

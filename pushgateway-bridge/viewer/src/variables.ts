@@ -1,7 +1,7 @@
 /** The dashboard's variables: their options, what is chosen, and how that stands in the page's address. */
 
-import { labelValues, queryInstant, RequestFailed } from './api';
-import { interpolate, type Several, type Values } from './interpolate';
+import { labelValues, queryInstant, type RawSeries, RequestFailed } from './api';
+import { interpolate, withRange, type Several, type Values } from './interpolate';
 import type { VariableDefinition } from './model';
 import type { TimeWindow } from './timerange';
 
@@ -36,7 +36,7 @@ export async function resolveVariables(
   const resolved: Variable[] = [];
   for (const definition of definitions) {
     const options = await optionsOf(definition, chosenValues(resolved), window, signal);
-    const asked = address.getAll(`var-${definition.name}`);
+    const asked = definition.skipUrlSync ? [] : address.getAll(`var-${definition.name}`);
     resolved.push({ definition, options, chosen: asked.length > 0 ? asked : byDefault(definition, options) });
   }
   return resolved;
@@ -66,7 +66,7 @@ async function optionsOf(
 ): Promise<string[]> {
   const query = typeof definition.query === 'string' ? definition.query : (definition.query?.query ?? '');
   if (definition.type !== 'query') return staticOptions(definition, query);
-  const found = await asked(interpolate(query, values), window, signal);
+  const found = await asked(interpolate(query, withRange(values, window.to - window.from)), window, signal);
   return sorted(filtered(found, definition.regex), definition.sort ?? 0);
 }
 
@@ -84,7 +84,15 @@ async function asked(query: string, window: TimeWindow, signal: AbortSignal): Pr
   const result = /^\s*query_result\((.+)\)\s*$/s.exec(query);
   if (!result) throw new RequestFailed(`this kind of variable query is not known here: ${query}`);
   const series = await queryInstant(result[1]!, window.to, signal);
-  return series.map(({ metric, values }) => `${JSON.stringify(metric)} ${values[0]![1]}`);
+  return series.map(asText);
+}
+
+/** A series as Grafana writes it, for the variable's regular expression. */
+function asText({ metric, values }: RawSeries): string {
+  const { __name__: name = '', ...labels } = metric;
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const [time, value] = values[0]!;
+  return `${name}{${pairs.join(',')}} ${value} ${time * 1000}`;
 }
 
 function filtered(options: readonly string[], regex: string | undefined): string[] {

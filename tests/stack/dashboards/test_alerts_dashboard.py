@@ -25,7 +25,8 @@ EXPRESSIONS: Final = {
     for panel in document["panels"]
     for target in panel.get("targets", [])
 }
-RECORDED_HISTORY: Final = REPOSITORY / "prometheus/rules/history.yml"
+RULES: Final = REPOSITORY / "prometheus/rules"
+RECORDED_HISTORY: Final = RULES / "history.yml"
 ALL: Final = dict.fromkeys(("severity", "alertname", "job", "instance"), ".*")
 """What Grafana puts for All."""
 ONE: Final = {
@@ -163,7 +164,7 @@ WHAT_IS_WRONG: Final[Mapping[tuple[str, str, str], Rows]] = {
     ("bridge", "What was refused", "A"): {row('dialect="statix"', 'reason="malformed_body"'): 360},
     ("bridge", "What was refused", "B"): {row('dialect="statix"', 'reason="malformed_body"'): 0.1},
     ("bridge", "Refused pushes by reason", "A"): {"{}": 0.1},
-    ("bridge", "Refused pushes by reason", "B"): {row('reason="malformed_body"'): 0.1},
+    ("bridge", "Refused pushes by reason", "B"): {row(BRIDGE, 'reason="malformed_body"'): 0.1},
     ("bridge", "What accepted pushes did not bring", "A"): {
         row('dialect="samples"', 'what="refused: bad_name"'): 60,
         row('dialect="statix"', 'what="items with nothing to store"'): 120,
@@ -296,7 +297,7 @@ def test_what_is_wrong_with_bridge_and_stack_is_counted(tmp_path: Path) -> None:
         for query, rows in WHAT_IS_WRONG.items()
     ]
 
-    check(tmp_path, TROUBLE, questions)
+    check(tmp_path, TROUBLE, questions, [RULES / "bridge.yml", RULES / "targets.yml"])
 
 
 def test_whatever_a_message_names_stands_in_the_column_about() -> None:

@@ -53,10 +53,13 @@ class Query(NamedTuple):
     def id(self) -> str:
         return f"{self.uid}-{self.panel}-{self.ref_id}".replace(" ", "_")
 
-    def filled(self, range_seconds: int = 86_400) -> str:
-        """As it is sent, for this time range."""
+    def filled(self, range_seconds: int = 86_400, *, counted: bool = False) -> str:
+        """As it is sent, for this time range; *counted* if the job was known when it began."""
+        job = JOBS[self.uid]
         values = {
-            "job": JOBS[self.uid],
+            "job": job,
+            "counted": job if counted else "none",
+            "estimated": "none" if counted else job,
             "__range": f"{range_seconds}s",
             "__range_s": str(range_seconds),
             "__rate_interval": "4m",
@@ -70,7 +73,18 @@ QUERIES: Final = [
     for panel in document["panels"]
     for target in panel.get("targets", [])
 ]
+HIDDEN: Final = {
+    uid: {
+        name: Query(uid, name, "", variable["query"]["query"][len("query_result(") : -1])
+        for variable in document["templating"]["list"]
+        if (name := variable["name"]) in {"counted", "estimated"}
+    }
+    for uid, document in DOCUMENTS.items()
+}
+"""Variables that nobody chooses."""
 QUERY: Final = {(query.uid, query.panel, query.ref_id): query for query in QUERIES}
+
+CHOSEN: Final = ('job="$job"', 'job="$counted"', 'job="$estimated"')
 
 ON_THE_MINUTE: Final = {"Hours of the day", "Days of the week"}
 """They look at whole minutes, so they are asked at the next one."""
@@ -229,7 +243,7 @@ def test_a_query_parses_and_asks_for_the_chosen_job(query: Query) -> None:
     matchers = re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]*\{([^}]*)\}", query.expr)
 
     assert matchers
-    assert all(one.startswith(('job="$job"', 'job="bridge",dialect="')) for one in matchers)
+    assert all(one.startswith((*CHOSEN, 'job="bridge",dialect="')) for one in matchers)
 
 
 def test_every_label_that_a_legend_or_column_names_is_asked_for() -> None:
@@ -295,6 +309,18 @@ def test_the_variable_offers_the_job(running: Running, uid: str) -> None:
     assert jobs == {JOBS[uid]}
 
 
+@pytest.mark.stack
+@pytest.mark.parametrize("uid", JOBS)
+def test_events_that_came_within_the_range_are_estimated(running: Running, uid: str) -> None:
+    """As `Query.filled` has it: the page would ask so, too."""
+    jobs = {
+        name: [series["metric"]["job"] for series in running.prometheus.query(query.filled(), running.at_ms)]
+        for name, query in HIDDEN[uid].items()
+    }
+
+    assert jobs == {"counted": ["none"], "estimated": [JOBS[uid]]}
+
+
 def promtool_answers(folder: Path, series: Mapping[str, str], interval: str, questions: list[object]) -> None:
     """Fail with what promtool says if it answers one of *questions* otherwise."""
     tests = [
@@ -312,6 +338,108 @@ def promtool_answers(folder: Path, series: Mapping[str, str], interval: str, que
     tested = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def answer(expr: str, at: str, **rows: float) -> object:
+    """A question of promtool: *expr* has these values, by its label job."""
+    samples = [{"labels": f'{{job="{job}"}}', "value": value} for job, value in rows.items()]
+    return {"expr": expr, "eval_time": at, "exp_samples": samples}
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("uid", JOBS)
+def test_a_job_is_counted_if_it_was_known_at_both_ends_of_the_range(tmp_path: Path, uid: str) -> None:
+    job, hour = JOBS[uid], 3600
+    counted, estimated = HIDDEN[uid]["counted"].filled(hour), HIDDEN[uid]["estimated"].filled(hour)
+    promtool_answers(
+        tmp_path,
+        # Silent for a while, which is not asked about, and gone in the end.
+        {
+            f'telemetry_last_report_timestamp_seconds{{job="{job}",instance=""}}': "_x10 1x20 stale _x20 1x60 stale"
+        },
+        "1m",
+        [
+            answer(counted, "75m", **{job: 1}),
+            answer(estimated, "75m", none=1),
+            # It was not there yet, was silent just then, and is not there any more.
+            *(answer(counted, at, none=1) for at in ("65m", "100m", "120m")),
+            *(answer(estimated, at, **{job: 1}) for at in ("65m", "100m", "120m")),
+        ],
+    )
+
+
+@pytest.mark.stack
+def test_what_is_counted_is_exact_however_few_or_many_there_were(tmp_path: Path) -> None:
+    def of_app(app: str, status: str) -> str:
+        return f'proxmoxve_app_executions_total{{job="proxmoxve",app="{app}",type="lxc",status="{status}"}}'
+
+    def apps(**numbers: int) -> list[dict[str, object]]:
+        return [{"labels": f'{{app="{app}", type="lxc"}}', "value": value} for app, value in numbers.items()]
+
+    most, failed = (QUERY["installations", "Most installed", ref_id] for ref_id in "AC")
+    failures, worst = (
+        QUERY["installations", panel, "A"] for panel in ("Applications", "Highest failure rates")
+    )
+    promtool_answers(
+        tmp_path,
+        {
+            # From 1000 to 1007 while it is looked at, in the end of it; always 5; one that is new; one that began anew.
+            of_app("many", "success"): "1000x70 1007x60",
+            of_app("many", "failed"): "1000x130",
+            of_app("old", "success"): "5x130",
+            of_app("new", "failed"): "_x100 1x30",
+            of_app("wiped", "success"): "100x90 3x40",
+        },
+        "1m",
+        [
+            {
+                "expr": most.filled(3600, counted=True),
+                "eval_time": "2h",
+                "exp_samples": apps(many=7, new=1, wiped=3),
+            },
+            {
+                "expr": failed.filled(3600, counted=True),
+                "eval_time": "2h",
+                "exp_samples": apps(new=1, many=0),
+            },
+            {
+                "expr": failures.filled(3600, counted=True),
+                "eval_time": "2h",
+                "exp_samples": [{"labels": "{}", "value": 3}],
+            },
+            {"expr": worst.filled(3600, counted=True), "eval_time": "2h", "exp_samples": []},
+            # Of a series that is new without Prometheus knowing when it began, the first event is missed.
+            {"expr": most.filled(3600), "eval_time": "2h", "exp_samples": apps(many=7, wiped=3)},
+        ],
+    )
+
+
+@pytest.mark.stack
+def test_a_duration_is_that_of_the_runs_within_the_range(tmp_path: Path) -> None:
+    """Before it all took less than half a second; within it, four took from 1 to 3 seconds."""
+    name = "minigem_java_run_duration_seconds_bucket"
+    steps = {"0.5": "1000x130", "1": "1000x130", "3": "1000x90 1004x40", "+Inf": "1000x90 1004x40"}
+    median = QUERY["events", "Median duration", "A"].filled(3600, counted=True)
+    up_to_3 = QUERY["events", "Runs by duration", "C"].filled(3600, counted=True)
+    promtool_answers(
+        tmp_path,
+        {f'{name}{{job="minigem",le="{le}"}}': values for le, values in steps.items()},
+        "1m",
+        [
+            {"expr": median, "eval_time": "2h", "exp_samples": [{"labels": "{}", "value": 2}]},
+            {"expr": up_to_3, "eval_time": "2h", "exp_samples": [{"labels": "{}", "value": 4}]},
+        ],
+    )
+
+
+def test_what_is_counted_is_estimated_where_it_cannot_be() -> None:
+    """Each selector of one is beside the same of the other."""
+    for query in QUERIES:
+        exact = re.findall(r'(\w+\{job="\$)counted("[^}]*\})', query.expr)
+        estimate = re.findall(r'increase\((\w+\{job="\$)estimated("[^}]*\})\[\$__range\]\)', query.expr)
+
+        assert query.expr.count("$estimated") == len(estimate)
+        assert exact == [one for one in estimate for _ in range(3)], query.id
 
 
 @pytest.mark.stack
