@@ -61,9 +61,11 @@ CORES = f"count(count by (cpu) ({COUNTED_CORES})) or max({REPORTED_CORES}) or co
 
 IDLE_OF_CORE = of_host("node_cpu_seconds_total", 'cpu!="all",mode=~"idle|iowait"')
 CORE_UTILISATION = (
-    f"clamp_min(1 - sum by (cpu) (rate({IDLE_OF_CORE}[$__rate_interval])), 0)"
+    f"1 - sum by (cpu) (rate({IDLE_OF_CORE}[$__rate_interval]))"
+    f" / sum by (cpu) (rate({COUNTED_CORES}[$__rate_interval]))"
     f" or max by (cpu) ({MEASURED_CORES})"
 )
+"""Of all that a core's counters grew by: ``rate`` divides by the whole window also where samples cover less of it."""
 
 SAMPLE_TIME = f"timestamp({of_host('node_memory_MemTotal_bytes')})"
 
@@ -97,7 +99,7 @@ def host() -> Dashboard:
     builder = with_panels(builder.with_row(Row("Disks")), disks())
     builder = with_panels(builder.with_row(Row("Network")), network())
     builder = with_panels(builder.with_row(Row("Pressure and temperatures")), strain())
-    return finished(builder)
+    return finished(builder, without_data="This host does not send it.")
 
 
 def overview() -> tuple[Stat, ...]:

@@ -30,7 +30,6 @@ from telemetry_dashboards.counting import (
 from telemetry_dashboards.panels import Column, coloured, stat, table
 from telemetry_dashboards.panels_counts import (
     LONGEST,
-    NOTHING,
     bars,
     good_when_high,
     heat,
@@ -328,7 +327,7 @@ def results() -> tuple[Graph | Bars | Pie | Table, ...]:
             sort_by="7 days",
             width=6,
             height=8,
-        ).no_value(NOTHING),
+        ),
     )
 
 
@@ -368,7 +367,7 @@ def applications() -> tuple[Table | Bars, ...]:
                 sort_by="Installations",
                 width=15,
                 height=10,
-            ).no_value(NOTHING),
+            ),
             "Success",
             "green",
         ),
@@ -495,7 +494,7 @@ def sizes() -> tuple[Graph | Heat | Table, ...]:
             ],
             sort_by="Installations",
             width=24,
-        ).no_value(NOTHING),
+        ),
         *(
             lines(
                 f"Requested {name}",

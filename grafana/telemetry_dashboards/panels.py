@@ -34,7 +34,7 @@ MOST_POINTS = 300
 CALM, WARNING, CRITICAL = "green", "#EAB839", "red"
 NEUTRAL = "text"
 
-NOT_SENT = "This host does not send it."
+NOTHING = "Nothing in this time."
 
 Limits = tuple[float, float]
 """The values from which something is a warning, and critical."""
@@ -105,7 +105,7 @@ def graph(
         .description(description)
         .datasource(DATASOURCE)
         .unit(unit)
-        .no_value(NOT_SENT)
+        .no_value(NOTHING)
         .interval(step)
         .max_data_points(MOST_POINTS)
         .color_scheme(dashboard_builders.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
@@ -229,7 +229,7 @@ def table(
         .description(description)
         .datasource(DATASOURCE)
         .unit("short")
-        .no_value(NOT_SENT)
+        .no_value(NOTHING)
         .show_header(True)
         .sort_by([common_builders.TableSortByFieldState().display_name(sort_by).desc(True)])
         .span(width)

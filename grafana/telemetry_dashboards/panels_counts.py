@@ -29,6 +29,7 @@ from telemetry_dashboards.panels import (
     CRITICAL,
     GRAPH_HEIGHT,
     MOST_POINTS,
+    NOTHING,
     WARNING,
     Column,
     Limits,
@@ -38,7 +39,6 @@ from telemetry_dashboards.panels import (
 from telemetry_dashboards.promql import DATASOURCE, MIN_STEP, as_rows, over_time
 
 BAR = "#5794F2"
-NOTHING = "Nothing in this time."
 LONGEST = 50
 """Rows of a ranking; the rest is a long tail that nobody reads."""
 

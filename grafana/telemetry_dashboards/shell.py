@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 
+from telemetry_dashboards.panels import NOTHING
 from telemetry_dashboards.promql import DATASOURCE
 
 HOST_METRICS = "node_(load1|memory_MemTotal_bytes|uname_info)|host_(cpu_utilization|memory_used)_ratio"
@@ -71,11 +72,20 @@ def with_panels(builder: builders.Dashboard, panels: Sequence[Builder[models.Pan
     return builder
 
 
-def finished(builder: builders.Dashboard) -> models.Dashboard:
-    """The dashboard, with panels numbered in the order in which they stand."""
+def finished(builder: builders.Dashboard, without_data: str = NOTHING) -> models.Dashboard:
+    """The dashboard, with panels numbered in the order in which they stand.
+
+    *without_data* stands in those that do not say themselves what it means that there is nothing to show.
+    """
     built = builder.build()
     for number, panel in enumerate(built.panels or [], start=1):
         panel.id_val = number
+        if (
+            isinstance(panel, models.Panel)
+            and panel.field_config
+            and panel.field_config.defaults.no_value == NOTHING
+        ):
+            panel.field_config.defaults.no_value = without_data
     for variable in built.templating.list_val or []:
         if variable.hide == models.VariableHide.HIDE_VARIABLE:
             variable.skip_url_sync = True
@@ -85,10 +95,14 @@ def finished(builder: builders.Dashboard) -> models.Dashboard:
 def rollup_variable() -> builders.QueryVariable:
     """Variable ``rollup``, which nobody chooses: which recorded mean suits the time range. See `rolled_up`.
 
-    PromQL computes both sides of an ``or``, so the choice has to be made before a panel asks.
+    PromQL computes both sides of an ``or``, so the choice has to be made before a panel asks. In the first minutes of
+    a stack there is none. Every host has its memory.
     """
     choices = [f'label_replace(vector(1), "rollup", "{ending}", "", "")' for ending in (*ROLLUPS, "()")]
-    conditions = [f" and on () vector($__range_s) > {seconds}" for seconds in ROLLUPS.values()]
+    conditions = [
+        f" and on () vector($__range_s) > {seconds} and on () instance:memory_utilisation:ratio{ending}"
+        for ending, seconds in ROLLUPS.items()
+    ]
     return hidden_variable(
         "rollup", " or on () ".join(map(str.__add__, choices, (*conditions, ""))), "rollup"
     ).description(

@@ -217,6 +217,55 @@ def test_charts_keep_to_the_hosts_that_are_busiest_at_the_end(tmp_path: Path) ->
     )
 
 
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("hours", "recorded", "rollup"),
+    [
+        (1, True, "()"),
+        (6, True, "()"),
+        (12, True, "_avg1m"),
+        (48, True, "_avg1m"),
+        (49, True, "_avg1h"),
+        (12, False, "()"),
+        (49, False, "()"),
+    ],
+)
+def test_long_ranges_read_means_once_there_are_some(
+    tmp_path: Path, hours: int, recorded: bool, rollup: str
+) -> None:
+    (query,) = (
+        variable["query"]["query"].removeprefix("query_result(").removesuffix(")")
+        for variable in DOCUMENT["templating"]["list"]
+        if variable["name"] == "rollup"
+    )
+    endings = ("", "_avg1m", "_avg1h") if recorded else ("",)
+    names = [f"instance:{what}_utilisation:ratio" for what in ("cpu", "memory")]
+    host = '{job="node",instance="a"}'
+    # The means are told from what they are of by their numbers.
+    series = {
+        f"{name}{ending}{host}": f"{number}x10"
+        for name in names
+        for number, ending in enumerate(endings, start=1)
+    }
+    chart, median = (
+        filled(expr("CPU of the busiest hosts", ref_id), {**EVERYTHING, "rollup": rollup}) for ref_id in "AB"
+    )
+    reporting = filled(expr("Hosts that report"), {**EVERYTHING, "rollup": rollup})
+    shown = f'instance:cpu_utilisation:ratio{rollup.strip("()")}{{job="node", instance="a"}}'
+    read = float(endings.index(rollup.strip("()")) + 1)
+
+    check(
+        tmp_path,
+        series,
+        [
+            (filled(query, {"__range_s": str(hours * 3600)}), "10m", {f'{{rollup="{rollup}"}}': 1}),
+            (chart, "10m", {shown: read}),
+            (median, "10m", number(read)),
+            (reporting, "10m", {'{job="node"}': 1}),
+        ],
+    )
+
+
 @pytest.mark.parametrize("query", OF_FLEET, ids=query_id)
 def test_a_query_parses_and_asks_for_the_chosen_hosts(query: Query) -> None:
     promql_parser.parse(filled(query.expr, EVERYTHING))
