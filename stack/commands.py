@@ -80,7 +80,7 @@ def _print_statuses(statuses: Sequence[PartStatus]) -> int:
 
 
 def _print_where_to_look(settings: Settings, names: Sequence[str], seconds: float) -> None:
-    urls = {name: address.url() for name, address in settings.addresses.items()}
+    urls = {name: settings.public_url(name) for name in settings.addresses}
     print(f"\nThe stack is up ({seconds:.0f} s).")
     for name in names:
         print(f"  {name:<13} {urls[name]}{PAGES[name]}")

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import yaml
+
 from stack.errors import StackError
 
 Value = TypeVar("Value")
@@ -48,9 +50,9 @@ class Address(NamedTuple):
         """The address to connect to: a wildcard is listened on, never connected to."""
         return Address(WILDCARDS.get(self.host, self.host), self.port)
 
-    def url(self) -> str:
+    def url(self, scheme: str = "http") -> str:
         """The address as a link, without a slash at the end."""
-        return f"http://{self.reachable()}"
+        return f"{scheme}://{self.reachable()}"
 
 
 class Settings(NamedTuple):
@@ -76,6 +78,13 @@ class Settings(NamedTuple):
         """The variable *name* from the environment, else `.env`, else *default*."""
         return {**self.env_values, **self.environment}.get(name, "").strip() or default
 
+    def public_url(self, part: str) -> str:
+        """Where a person reaches *part*, without a slash at the end: by TLS, if it is a bridge that speaks it."""
+        address = self.addresses[part]
+        file = self.value(BRIDGE_WEB_CONFIG, "")
+        encrypted = part == "bridge" and file and _has_tls(self.directory / file)
+        return address.url("https" if encrypted else "http")
+
     def inner_address(self, part: str) -> Address:
         """Where the other parts of the native stack reach *part*.
 
@@ -91,6 +100,15 @@ class Settings(NamedTuple):
             return parse_address(private) if private else address
         except ValueError as error:
             raise StackError(f"{BRIDGE_PRIVATE_ADDRESS}: {error}") from error
+
+
+def _has_tls(web_configuration: Path) -> bool:
+    """Whether the file, which the bridge checks when it starts, makes it speak TLS."""
+    try:
+        document = yaml.safe_load(web_configuration.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(document, dict) and bool(document.get("tls_server_config"))
 
 
 def load_settings(environment: Mapping[str, str], checkout: Path = CHECKOUT) -> Settings:

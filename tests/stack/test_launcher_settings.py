@@ -112,6 +112,29 @@ def test_the_checkout_and_what_holds_it_and_the_home_folder_are_no_stack_folder(
         load_settings({"STACK_DIR": odd}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("tls_server_config: {cert_file: a.crt, key_file: a.key}\n", "https"),
+        ("basic_auth_users: {ann: $2b$12$x}\n", "http"),
+        ("tls_server_config:\n", "http"),
+        ("- no mapping\n", "http"),
+        ("{", "http"),
+        ("\xff", "http"),
+        (None, "http"),
+    ],
+)
+def test_a_bridge_is_reached_by_tls_if_it_speaks_it(tmp_path: Path, text: str | None, scheme: str) -> None:
+    file = tmp_path / "web.yml"
+    if text is not None:
+        file.write_bytes(text.encode("latin-1"))
+    settings = load_settings({"PUSHGATEWAY_BRIDGE_WEB_CONFIG_FILE": str(file)}, tmp_path)
+
+    assert settings.public_url("bridge") == f"{scheme}://127.0.0.1:10091"
+    assert settings.public_url("prometheus") == "http://127.0.0.1:9090"
+    assert load_settings({}, tmp_path).public_url("bridge") == "http://127.0.0.1:10091"
+
+
 def test_env_file_allows_export_quotes_comments_and_empty_lines() -> None:
     text = "# a comment\n\nexport A=1\nB = two words # why\nC='#3 # kept'\nD=\"q\" # cut\nE=a#b\nF=\n"
 

@@ -314,6 +314,16 @@ def test_a_pushed_host_can_be_chosen_and_shows_what_it_sent(visit: Visit, stack_
     assert visit.panel("Disk throughput").get_by_role("status").inner_text() == "This host does not send it."
 
 
+def test_a_host_of_whom_nothing_is_known_is_named(visit: Visit, stack_with_data: Stack) -> None:
+    push(stack_with_data)
+    visit.open("var-job=pixeltracker&var-instance=gone")
+    notice = visit.page.get_by_text("Nothing is known of Host gone in this time range.")
+    expect(notice).to_be_visible()
+
+    visit.page.get_by_label("Host", exact=True).select_option("my-server")
+    expect(notice).to_have_count(0)
+
+
 def test_the_address_alone_chooses_host_and_range(visit: Visit, stack_with_data: Stack) -> None:
     push(stack_with_data)
     visit.open("var-job=pixeltracker&var-instance=my-server&from=now-6h&to=now")

@@ -11,7 +11,7 @@ import { framePanel, type Frame, type FrameQuery } from './panels/frame';
 import type { PanelContext } from './panels/panel';
 import type { ThemeSwitch } from './theme';
 import { moved, parseDuration, type TimeRange, type TimeWindow, windowOf } from './timerange';
-import { chosenValues, resolveVariables, type Variable } from './variables';
+import { chosenValues, resolveVariables, unknownChoices, type Variable } from './variables';
 
 export interface PageParts {
   dashboard: Dashboard;
@@ -38,6 +38,7 @@ export class Page {
   private readonly painted: Promise<void>;
   readonly controls: Controls;
   private readonly problem = element('p', { class: 'problem', role: 'alert', hidden: true });
+  private readonly notice = element('p', { class: 'notice', role: 'status', hidden: true });
 
   constructor(
     root: HTMLElement,
@@ -45,7 +46,7 @@ export class Page {
   ) {
     document.title = `${parts.dashboard.title} · Telemetry`;
     this.controls = new Controls(parts, this);
-    root.replaceChildren(this.controls.root, this.problem, this.main());
+    root.replaceChildren(this.controls.root, this.problem, this.notice, this.main());
     this.painted = nextPaint();
     const { signal } = this.life;
     document.addEventListener('visibilitychange', () => void (document.hidden || this.refresh()), { signal });
@@ -95,6 +96,7 @@ export class Page {
     const values = chosenValues(this.variables);
     this.asked = { values, window, range: this.range(), signal };
     this.controls.drawVariables(this.variables, this.asked);
+    this.tellUnknown(unknownChoices(this.variables));
     const marks = this.marksShown() ? loadMarks(annotations?.list ?? [], values, window, signal) : Promise.resolve([]);
     await Promise.all([...this.shown().map((frame) => frame.refresh(this.asked!)), this.takeMarks(marks, signal)]);
     if (!signal.aborted) this.controls.tellTime(window.to);
@@ -192,6 +194,12 @@ export class Page {
     const position = this.variables.findIndex(({ definition }) => definition.name === name);
     const later = this.variables.slice(position + 1).map(({ definition }) => [`var-${definition.name}`, null] as const);
     this.change({ ...Object.fromEntries(later), [`var-${name}`]: chosen });
+  }
+
+  private tellUnknown(unknown: readonly string[]): void {
+    this.notice.hidden = unknown.length === 0;
+    const text = unknown.length === 0 ? '' : `Nothing is known of ${unknown.join(' and ')} in this time range.`;
+    if (this.notice.textContent !== text) this.notice.textContent = text;
   }
 
   private tell(problem: unknown): void {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import type { VariableDefinition } from './model';
-import { chosenValues, resolveVariables } from './variables';
+import { chosenValues, resolveVariables, unknownChoices } from './variables';
 
 const WINDOW = { from: 1_700_000_000, to: 1_700_604_800 };
 
@@ -49,4 +49,18 @@ test.each([
   const variables = await resolved(definition, 'var-rollup=of-the-address');
 
   expect(chosenValues(variables).get('rollup')).toEqual([chosen]);
+});
+
+test.each([
+  [['a'], {}, []],
+  [['z'], {}, ['Host z']],
+  [['a', 'y', 'z'], {}, ['Host y', 'Host z']],
+  [['$__all'], {}, []],
+  [['z'], { label: undefined }, ['instance z']],
+  [['z'], { hide: 2 }, []],
+  [['z'], { type: 'textbox' }, []],
+])('what was chosen and is not there is named: %j %j', (chosen, changes, unknown) => {
+  const definition = { name: 'instance', label: 'Host', type: 'query', ...changes } as VariableDefinition;
+
+  expect(unknownChoices([{ definition, options: ['a', 'b'], chosen }])).toEqual(unknown);
 });

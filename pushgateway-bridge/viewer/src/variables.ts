@@ -58,6 +58,16 @@ function valueOf({ definition, options, chosen }: Variable): readonly string[] |
   return { several: options, chosen, ...(definition.allValue ? { all: definition.allValue } : {}) };
 }
 
+/** What was asked for by the address and is not there in the time range, as `Host web-9`. */
+export const unknownChoices = (variables: readonly Variable[]): string[] =>
+  variables
+    .filter((variable) => variable.definition.type === 'query' && isShown(variable))
+    .flatMap(({ definition, options, chosen }) =>
+      chosen
+        .filter((value) => value !== ALL && !options.includes(value))
+        .map((value) => `${definition.label ?? definition.name} ${value}`),
+    );
+
 async function optionsOf(
   definition: VariableDefinition,
   values: Values,
