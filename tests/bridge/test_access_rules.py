@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access_rules import (
     RELOADED,
     access_rules,
@@ -19,7 +20,6 @@ from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.state.limits import SeriesLimits
-from pushgateway_bridge.web.guard import AccessRules
 from tests.bridge.events import EVENTS
 from tests.bridge.harness import PIXELTRACKER
 

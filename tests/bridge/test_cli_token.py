@@ -19,10 +19,10 @@ from click.testing import CliRunner, Result
 
 from pushgateway_bridge import cli_token
 from pushgateway_bridge.access.control import short_path
+from pushgateway_bridge.access.documents import now_ms
 from pushgateway_bridge.access.token import Right, Token
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.cli import main
-from pushgateway_bridge.web.tokens import now_ms
 from tests.bridge.process import REPOSITORY, BridgeProcess
 from tests.bridge.web.raw_http import Connection, push
 

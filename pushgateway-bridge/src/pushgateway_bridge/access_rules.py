@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.config import Config, setting_names, setting_value, split_address
 from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.state.limits import SeriesLimits
-from pushgateway_bridge.web.guard import AccessRules
 from pushgateway_bridge.web.rate import parse_networks, rates_of
 
 RELOADED: Final = frozenset(

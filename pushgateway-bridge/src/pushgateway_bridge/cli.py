@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from pushgateway_bridge import app, config_check, config_reference, logs, render_config
+from pushgateway_bridge import config_check, config_reference, logs, render_config
 from pushgateway_bridge.access.shared_token import provide_token
 from pushgateway_bridge.cli_alert import alert
 from pushgateway_bridge.cli_journal import journal
@@ -164,6 +164,8 @@ def serve(config_file: Path | None, **flags: Any) -> None:
         for name in aliases_used(os.environ, given):
             logger.info("alias name=%s setting=%s", name, ALIASES[name].setting)
         dialects = with_plugins(DIALECTS, config.dialects.disabled)
+        from pushgateway_bridge import app  # noqa: PLC0415 - half a second, which no other command needs
+
         code = app.serve(config, dialects, read_config=lambda: load(config_file, os.environ, given))
     except StartFailed as error:
         raise failure(error) from error

@@ -16,11 +16,11 @@ import httpx2
 from pydantic import ValidationError
 
 from pushgateway_bridge.access.control import short_path
+from pushgateway_bridge.access.documents import NewToken, flaws, now_ms, shown
 from pushgateway_bridge.access.token import Right
 from pushgateway_bridge.access.tokens import FolderInUse, NoSuchToken, TokenRevoked, Tokens
 from pushgateway_bridge.config import access_directory, load
 from pushgateway_bridge.errors import StartFailed
-from pushgateway_bridge.web.tokens import NewToken, flaws, now_ms, shown
 
 TIMEOUT_SECONDS: Final = 30.0
 FOLDER_SECONDS: Final = 5.0

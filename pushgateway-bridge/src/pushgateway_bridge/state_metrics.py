@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pushgateway_bridge.access.documents import TOKEN_STATES, state_of
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.alerts.history import AlertHistory
 from pushgateway_bridge.journal.journal import Journal
@@ -15,7 +16,6 @@ from pushgateway_bridge.pipeline import Ingest
 from pushgateway_bridge.reports.schedule import ReportCounts
 from pushgateway_bridge.state.store import Store
 from pushgateway_bridge.web.protocol import BridgeProtocol
-from pushgateway_bridge.web.tokens import TOKEN_STATES, state_of
 from telemetry_web_config.access import WebAccess
 
 

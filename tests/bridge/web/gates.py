@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access.sessions import Sessions
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.web.geo import Countries
-from pushgateway_bridge.web.guard import AccessRules, Guard
+from pushgateway_bridge.web.guard import Guard
 from pushgateway_bridge.web.push import PushGate, PushSizes
 from pushgateway_bridge.web.rate import ClientAddresses
 

@@ -20,12 +20,13 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pushgateway_bridge.access.control import SOCKET_NAME
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access.token import ACTIVATION_SECONDS, Right
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
 from pushgateway_bridge.errors import Forbidden, JournalFailed, MissingToken, PushRejected, WrongToken
 from pushgateway_bridge.web.door import Door
-from pushgateway_bridge.web.guard import USER, AccessRules, Guard, login_location
+from pushgateway_bridge.web.guard import USER, Guard, login_location
 from telemetry_web_config.access import WebAccess
 from tests.bridge.events import EVENTS
 from tests.bridge.harness import FakeClock

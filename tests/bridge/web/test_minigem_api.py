@@ -10,10 +10,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access.sessions import Sessions
 from pushgateway_bridge.access.tokens import Tokens
 from pushgateway_bridge.web.compat.minigem import AnyOrigin, minigem_no_route, minigem_router
-from pushgateway_bridge.web.guard import AccessRules, Guard
+from pushgateway_bridge.web.guard import Guard
 from tests.bridge.tallies.test_minigem import ANON, NOW, RUN, Disk, event
 
 SECRET = "opens-the-debug-paths"

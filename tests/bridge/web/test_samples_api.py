@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access.token import Right
 from pushgateway_bridge.app import Bridge
 from pushgateway_bridge.config import Config, JournalConfig, LimitsConfig, ViewerConfig
 from pushgateway_bridge.dialects.samples import ITEM_REASONS, MAX_LISTED
 from pushgateway_bridge.errors import ITEM_REJECTIONS
-from pushgateway_bridge.web.guard import AccessRules
 from tests.bridge.process import BridgeProcess
 from tests.bridge.remote import FakeRemote, wait_until
 from tests.bridge.web.harness import Web

@@ -10,15 +10,9 @@ import httpx2
 import pytest
 from starlette.types import Message
 
+from pushgateway_bridge.access.documents import TOKEN_STATES, MadeToken, NewToken, ShownToken
 from pushgateway_bridge.access.token import ACTIVATION_SECONDS, Right
-from pushgateway_bridge.web.tokens import (
-    MAX_BODY_BYTES,
-    TOKEN_STATES,
-    MadeToken,
-    NewToken,
-    ShownToken,
-    changed,
-)
+from pushgateway_bridge.web.tokens import MAX_BODY_BYTES, changed
 from tests.bridge.web.harness import Web
 
 TOKENS = "/api/v1/tokens"

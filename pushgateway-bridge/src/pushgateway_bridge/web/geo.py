@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import maxminddb
-from fastapi import Request
 
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.web.rate import ClientAddresses
+
+if TYPE_CHECKING:
+    from fastapi import Request  # the command line reads this module, and does not need the rest of it
 
 COUNTRY_HEADERS: Final = (
     "cf-ipcountry",

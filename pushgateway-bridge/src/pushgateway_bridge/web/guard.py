@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import HTTPException, Request
 
+from pushgateway_bridge.access.rules import AccessRules
 from pushgateway_bridge.access.sessions import COOKIE, Sessions
 from pushgateway_bridge.access.token import KnownToken, Right
 from pushgateway_bridge.access.tokens import NoSuchToken, Tokens
@@ -43,15 +44,6 @@ REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
     503: {"description": "Too many passwords are being checked, or the bridge is starting or stopping."},
 }
 """What every guarded route may answer, for the OpenAPI document."""
-
-
-class AccessRules(NamedTuple):
-    """What the configuration says."""
-
-    open_protocols_need_token: bool
-    beyond_loopback: bool
-    """Whether other machines can reach the bridge."""
-    reads_need_token: bool
 
 
 class Guard:

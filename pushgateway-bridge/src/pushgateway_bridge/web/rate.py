@@ -6,11 +6,12 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
-
-from fastapi import Request
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pushgateway_bridge.errors import RateLimited, StartFailed
+
+if TYPE_CHECKING:
+    from fastapi import Request  # the command line reads this module, and does not need the rest of it
 
 MAX_CLIENTS: Final = 100_000
 """Clients that are remembered at once."""
