@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pushgateway_bridge.dialects.dialect import PushContext, Pusher, PushLimits
 from pushgateway_bridge.dialects.samples import make_dialect
-from pushgateway_bridge.dialects.samples_known import MAX_KEPT_BODY, KnownBodies, make_outline
+from pushgateway_bridge.dialects.samples_known import MAX_ALIKE, MAX_KEPT_BODY, KnownBodies, make_outline
 from pushgateway_bridge.dialects.samples_series import Place, SampleLimits
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -176,6 +176,26 @@ def test_body_whose_numbers_cannot_be_told_apart_is_not_known(fields: dict[str, 
             b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":%d0}]' % (NOW, NOW),
         ),
         (b'[{"name":"m","value":1,"type":"counter"}]', b'[{"name":"m","value":-1,"type":"counter"}]'),
+        (
+            b'[{"name":"a","value":1,"timestamp":%d.0},{"name":"b","value":1,"timestamp":%d.00}]'
+            % (NOW, NOW),
+            b'[{"name":"a","value":1,"timestamp":%d},{"name":"b","value":1,"timestamp":%d0}]' % (NOW, NOW),
+        ),
+        (
+            b'[{"name":"a","value":1},{"name":"b","value":2}]',
+            b'[{"name":"a","value":1,"value":3},{"name":"b"}]',
+        ),
+        (
+            b'[{"name":"a","value":1},{"name":"b","value":2}]',
+            b'[{"name":"a","value":1,2},{"name":"b","value":}]',
+        ),
+        (b'[{"name":"a","value":1}]', b'[{"name":"a","value":01}]'),
+        (b'[{"name":"a","value":1}]', b'[{"name":"a","value":-0}]'),
+        (b'[{"name":"a","value":1}]', b'[{"name":"a","value":1e999}]'),
+        (b'[{"name":"a","value":1}]', b'[{"name":"a","value":NaN}]'),
+        (b'[{"name":"a","value":1}]', b'[{"name":"a","value":\t1}]'),
+        (b'[{"name":"a","value":1,"help":"%b"}]', b'[{"name":"a","value":2,"help":"%b"}]'),
+        (b'[{"name":"a","value":1,"help":"%b"}]', b'[{"name":"a","value":2,"help":"2"}]'),
     ],
 )
 def test_what_is_else_in_one_body_is_seen(first: bytes, second: bytes) -> None:
@@ -212,7 +232,7 @@ def test_known_body_of_another_token_is_for_its_own_source() -> None:
 
 
 def test_known_bodies_are_bounded_and_the_oldest_go() -> None:
-    known = KnownBodies(max_bytes=4000)
+    known = KnownBodies(max_bytes=12_000)
     place = Place(make_push_group("j", "i"), SeriesClass.POINT, None)
     shape = ((Family("m", "gauge", ""), ()),)
     outlines = []
@@ -221,11 +241,77 @@ def test_known_bodies_are_bounded_and_the_oldest_go() -> None:
         outline = make_outline(body, "application/json", "j", "")
         assert outline is not None
         known.keep(outline, body, place, shape, timed=False, has_counters=False)
-        outlines.append(outline)
-    kept = [known.find(outline) is not None for outline in outlines]
+        outlines.append((outline, body))
+    kept = [known.find(outline, body) is not None for outline, body in outlines]
 
     assert kept == sorted(kept)
     assert 4 < sum(kept) < 40
+
+
+def test_bodies_that_differ_late_are_few_under_one_key() -> None:
+    known = KnownBodies()
+    place = Place(make_push_group("j", "i"), SeriesClass.POINT, None)
+    shape = tuple((Family(name, "gauge", ""), ()) for name in "abc")
+    kept = []
+    for number in range(2 * MAX_ALIKE):
+        body = encoded(item(1), item(2), item(3, number))
+        outline = make_outline(body, "application/json", "j", "")
+        assert outline is not None
+        known.keep(outline, body, place, shape, timed=False, has_counters=False)
+        kept.append((outline, body))
+
+    assert len({outline.key for outline, _ in kept}) == 1
+    assert [known.find(*one) is not None for one in kept] == [False] * MAX_ALIKE + [True] * MAX_ALIKE
+
+
+def test_bodies_of_one_length_are_known_in_turn() -> None:
+    decode = make_dialect(SampleLimits()).decode
+    bodies = [
+        encoded(*(item(index, index, kind=kind) for index in range(3))).replace(b'"kind"', b'"help"')
+        for kind in ("a", "b")
+    ]
+    items = [decode(body, JSON).groups[0].items for body in bodies * 3]
+
+    assert [len(body) for body in bodies] == [len(bodies[0])] * 2
+    assert items[2] is items[4]
+    assert items[3] is items[5]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"value": 5}, {"value": 123_456.789}),
+        ({"timestamp": NOW + 0.123}, {"timestamp": NOW}),
+        ({"timestamp": NOW}, {"timestamp": NOW + 0.123}),
+        ({"value": -1, "help": "100 % of %b"}, {"value": 1e-7, "help": "100 % of %b"}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("times_first", [False, True])
+def test_numbers_may_have_another_length(
+    first: dict[str, object], second: dict[str, object], times_first: bool
+) -> None:
+    def body(fields: dict[str, object]) -> bytes:
+        fields = {"timestamp": NOW, **fields} if times_first else fields
+        items = [{**item(0, number), **fields} for number in range(4)]
+        return encoded(*(dict(sorted(one.items(), reverse=not times_first)) for one in items))
+
+    assert is_known(body(first), body(second))
+
+
+@pytest.mark.parametrize("names", ["m", "mn"])
+@pytest.mark.parametrize("fields", [{}, {"timestamp": NOW}], ids=str)
+def test_sources_are_told_apart_by_what_stands_behind_the_numbers(names: str, fields: dict[str, int]) -> None:
+    decode = make_dialect(SampleLimits()).decode
+    bodies = [
+        encoded(*({**fields, "name": name, "value": 1, "labels": {"instance": str(host)}} for name in names))
+        for host in range(3 * MAX_ALIKE)
+    ]
+    first, second, third = ([decode(body, JSON).groups[0] for body in bodies] for _ in range(3))
+
+    assert first == second
+    assert [one.items for one in second] == [one.items for one in third]
+    assert all(one.items is other.items for one, other in zip(second, third, strict=True))
 
 
 def test_long_body_has_no_outline() -> None:

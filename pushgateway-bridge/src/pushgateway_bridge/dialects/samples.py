@@ -15,7 +15,7 @@ import msgspec
 
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply, TokenNeed
 from pushgateway_bridge.dialects.samples_body import ItemRefused, read_items
-from pushgateway_bridge.dialects.samples_known import KnownBodies, KnownBody, Outline, make_outline
+from pushgateway_bridge.dialects.samples_known import KnownBodies, KnownBody, make_outline, read_numbers
 from pushgateway_bridge.dialects.samples_series import (
     KnownSeries,
     Place,
@@ -127,13 +127,15 @@ class _Decoder:
         outline = make_outline(body, context.content_type, job, instance)
         if outline is None:
             return self._decode_items(body, context, max_items, job, instance)
-        known = self._known.find(outline)
-        if known is not None and len(known.items) <= max_items:
-            report = _report_of(known, outline, context.received_ms)
-            if report is not None:
-                return report
+        found = self._known.find(outline, body)
+        if found is not None:
+            known, numbers = found
+            if len(numbers) <= max_items:
+                report = _report_of(known, numbers, outline.time, context.received_ms)
+                if report is not None:
+                    return report
         report = self._decode_items(body, context, max_items, job, instance)
-        if known is None and len(report.groups) == 1 and not report.rejected:
+        if found is None and len(report.groups) == 1 and not report.rejected:
             (group,) = report.groups
             self._known.keep(
                 outline,
@@ -190,11 +192,11 @@ class _Decoder:
         )
 
 
-def _report_of(known: KnownBody, outline: Outline, received_ms: int) -> Report | None:
+def _report_of(known: KnownBody, numbers: list[bytes], time: bytes | None, received_ms: int) -> Report | None:
     """The report of a body that is *known* but for its numbers; ``None`` if it must be read item by item."""
     try:
-        values, time = outline.read_numbers()
-        timestamp_ms = None if time is None else _read_timestamp_ms(time, received_ms)
+        values, seconds = read_numbers(numbers, time)
+        timestamp_ms = None if seconds is None else _read_timestamp_ms(seconds, received_ms)
     except (msgspec.DecodeError, ItemRefused):
         return None
     if known.has_counters and min(values) < 0:
