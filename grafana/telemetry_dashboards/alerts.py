@@ -25,7 +25,14 @@ from telemetry_dashboards.panels_states import (
 )
 from telemetry_dashboards.panels_tables import linked, sized, tinted
 from telemetry_dashboards.promql import as_rows, now, over_time
-from telemetry_dashboards.shell import dashboard, finished, label_variable, link_to, with_panels
+from telemetry_dashboards.shell import (
+    dashboard,
+    finished,
+    hidden_variable,
+    label_variable,
+    link_to,
+    with_panels,
+)
 
 NEWS = 'severity!="none"'
 """Watchdog always fires, which is no news."""
@@ -46,18 +53,28 @@ AGED = f"alert:firing:age{{{CHOSEN}}}"
 
 AT_STEPS = "[$__range:$__interval]"
 """At each step of the page: that is a minute in an hour, and longer in longer ranges."""
+LOOKED_UP = f'{{__name__=~"ALERTS$unrecorded",{CHOSEN},alertstate="firing"}}'
+AGE_LOOKED_UP = (
+    f'time() - {{__name__=~"ALERTS_FOR_STATE$unrecorded",{CHOSEN}}} and ignoring (alertstate) {LOOKED_UP}'
+)
+"""What fires, if nothing was recorded in the range; else nothing."""
 
 TIMES = (
     f"((changes({SINCE}[$__range]) + 1 unless {SINCE} offset $__range or changes({SINCE}[$__range]))"
-    f" or ignoring (alertstate) count_over_time(({FIRING} unless {FIRING} offset $__interval){AT_STEPS}))"
+    f" or ignoring (alertstate) count_over_time(({LOOKED_UP} unless {LOOKED_UP} offset $__interval){AT_STEPS})"
+    f" or ignoring (alertstate) {FIRING})"
 )
-"""How often each alert began to fire in the range: one time less than it fired if it did so when the range began."""
+"""How often each alert began to fire in the range: one time less than it fired if it did so when the range began.
 
-LONGEST = f"(max_over_time({AGED}[$__range]) or max_over_time(({AGE}){AT_STEPS}))"
+The last part, here and below, is of what began to fire less than a minute ago.
+"""
+
+LONGEST = f"(max_over_time({AGED}[$__range]) or max_over_time(({AGE_LOOKED_UP}){AT_STEPS}) or {AGE})"
 
 LAST = (
     f"(last_over_time({SINCE}[$__range]) + last_over_time({AGED}[$__range])"
-    f" or ignoring (alertstate) max_over_time(timestamp({FIRING}){AT_STEPS}))"
+    f" or ignoring (alertstate) max_over_time(timestamp({LOOKED_UP}){AT_STEPS})"
+    f" or ignoring (alertstate) timestamp({FIRING}))"
 )
 """When each alert fired last, in Unix seconds."""
 
@@ -148,6 +165,13 @@ def variables() -> tuple[QueryVariable, ...]:
             f'label_values(ALERTS{{{NEWS},job=~"$job"}}, instance)',
             many=True,
         ),
+        hidden_variable(
+            "unrecorded",
+            'label_replace(vector(1), "unrecorded", "_none", "", "")'
+            " and on () count_over_time(alert:firing:since[$__range])"
+            ' or on () label_replace(vector(1), "unrecorded", "()", "", "")',
+            "unrecorded",
+        ).description("Whether what fired has to be looked up, as nothing was recorded in the time range."),
     )
 
 
@@ -341,7 +365,8 @@ def fired_for(at: str = "") -> str:
     steps = f"scalar($__range_s / count_over_time(vector(1){AT_STEPS}{at}))"
     return (
         f"(60 * count_over_time({SINCE}[$__range]{at})"
-        f" or ignoring (alertstate) {steps} * sum_over_time({FIRING}{AT_STEPS}{at}))"
+        f" or ignoring (alertstate) {steps} * sum_over_time({LOOKED_UP}{AT_STEPS}{at})"
+        f" or ignoring (alertstate) 0 * {FIRING}{at})"
     )
 
 

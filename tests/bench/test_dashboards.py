@@ -186,6 +186,7 @@ def test_what_nobody_chooses_follows_from_the_range() -> None:
     with pytest.raises(ValueError, match="fleet finds no value of rollup"):
         variable.value(b'{"data":{"result":[]}}')
     assert [(one.dashboard, one.name) for one in read_variables(DASHBOARDS)] == [
+        ("alerts", "unrecorded"),
         ("events", "counted"),
         ("events", "estimated"),
         ("fleet", "rollup"),

@@ -27,8 +27,9 @@ EXPRESSIONS: Final = {
 }
 RULES: Final = REPOSITORY / "prometheus/rules"
 RECORDED_HISTORY: Final = RULES / "history.yml"
-ALL: Final = dict.fromkeys(("severity", "alertname", "job", "instance"), ".*")
-"""What Grafana puts for All."""
+ALL: Final = dict.fromkeys(("severity", "alertname", "job", "instance"), ".*") | {"unrecorded": "_none"}
+"""What Grafana puts for All, where there are records."""
+UNRECORDED: Final = {"unrecorded": "()"}
 ONE: Final = {
     "bridge": {"job": "bridge", "instance": "here"},
     "stack": {"job": "prometheus", "instance": "here"},
@@ -249,16 +250,55 @@ def test_the_history_of_alerts_is_told_as_it_was_whatever_the_step(tmp_path: Pat
 @pytest.mark.stack
 def test_history_that_was_not_recorded_is_looked_up_at_each_step(tmp_path: Path) -> None:
     questions = [
-        question(filled(EXPRESSIONS["alerts", *query], ALL), rows, "1h") for query, rows in EXPECTED.items()
+        question(filled(EXPRESSIONS["alerts", *query], ALL | UNRECORDED), rows, "1h")
+        for query, rows in EXPECTED.items()
     ]
 
     check(tmp_path, HISTORY, questions)
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize(
+    ("hours", "rules", "unrecorded"),
+    [(1, (), "()"), (1, (RECORDED_HISTORY,), "_none"), (3, (RECORDED_HISTORY,), "_none")],
+)
+def test_history_is_looked_up_where_nothing_was_recorded(
+    tmp_path: Path, hours: int, rules: Sequence[Path], unrecorded: str
+) -> None:
+    (variable,) = (one for one in DOCUMENTS["alerts"]["templating"]["list"] if one["name"] == "unrecorded")
+    query = variable["query"]["query"].removeprefix("query_result(").removesuffix(")")
+    asked = query.replace("$__range", f"{hours}h")
+
+    check(tmp_path, HISTORY, [question(asked, {row(f'unrecorded="{unrecorded}"'): 1}, "1h")], rules)
+
+
+@pytest.mark.stack
+def test_an_alert_that_has_just_begun_to_fire_is_told_before_it_is_recorded(tmp_path: Path) -> None:
+    new = f'ALERTS{{{GONE},alertstate="firing"}}'
+    since = f"ALERTS_FOR_STATE{{{GONE}}}"
+    values = {"Fired in this time": 1, "By alert": 1, "By host": 1}
+    rows = {"Fired in this time": "{}", "By alert": DOWN, "By host": GONE_ROW}
+
+    check(
+        tmp_path,
+        {new: "_x59 1", since: f"_x59 {59 * MINUTE}"},
+        [
+            *(
+                question(filled(EXPRESSIONS["alerts", title, "A"], ALL), {rows[title]: value}, "59m")
+                for title, value in values.items()
+            ),
+            *(
+                question(filled(EXPRESSIONS["alerts", "Every alert", ref_id], ALL), {DOWN_ROW: value}, "59m")
+                for ref_id, value in {"A": 1, "B": 0, "C": 0, "D": 59_000 * MINUTE}.items()
+            ),
+        ],
+    )
+
+
+@pytest.mark.stack
 @pytest.mark.parametrize("rules", [(), (RECORDED_HISTORY,)], ids=["looked up", "recorded"])
 def test_only_the_chosen_alerts_are_told(tmp_path: Path, rules: Sequence[Path]) -> None:
-    chosen = {**ALL, "instance": "gone", "severity": "critical"}
+    chosen = {**ALL, **({} if rules else UNRECORDED), "instance": "gone", "severity": "critical"}
 
     def of(title: str, rows: Rows) -> Any:
         return question(filled(EXPRESSIONS["alerts", title, "A"], chosen), rows, "1h")

@@ -86,7 +86,14 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
 
 def values_of(stack: Stack, uid: str, name: str, chosen: Mapping[str, str]) -> set[str]:
     """What the variable *name* offers."""
-    match = re.fullmatch(r"label_values\((.+), (\w+)\)", VARIABLES[uid, name]["query"]["query"])
+    query = VARIABLES[uid, name]["query"]["query"]
+    if query.startswith("query_result("):
+        expr = filled(query.removeprefix("query_result(").removesuffix(")"), chosen)
+        pattern = VARIABLES[uid, name]["regex"].strip("/")
+        series = instant(stack, expr)
+        labels = (",".join(f'{label}="{value}"' for label, value in one["metric"].items()) for one in series)
+        return {found[1] for one in labels if (found := re.search(pattern, one))}
+    match = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
     assert match
     address = f"{stack.prometheus}/api/v1/label/{match[2]}/values"
     answer = requests.get(address, params={"match[]": filled(match[1], chosen)}, timeout=10)
@@ -113,6 +120,13 @@ def ask(stack: Stack, query: Query, expr: str) -> list[Any]:
         parameters |= {"start": now - 3600, "end": now, "step": 60}
     path = "/api/v1/query" if query.instant else "/api/v1/query_range"
     answer = requests.get(f"{stack.prometheus}{path}", params=parameters, timeout=10)
+    assert answer.ok, answer.text
+    result: list[Any] = answer.json()["data"]["result"]
+    return result
+
+
+def instant(stack: Stack, expr: str) -> list[Any]:
+    answer = requests.get(f"{stack.prometheus}/api/v1/query", params={"query": expr}, timeout=10)
     assert answer.ok, answer.text
     result: list[Any] = answer.json()["data"]["result"]
     return result
@@ -146,7 +160,7 @@ def pushed(running_stack: Stack) -> Iterator[Stack]:
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.id)
 def test_a_query_parses(query: Query) -> None:
-    promql_parser.parse(filled(query.expr, dict.fromkeys(("severity", "alertname", "job", "instance"), "x")))
+    promql_parser.parse(filled(query.expr, {name: "x" for _, name in VARIABLES}))
 
 
 @pytest.mark.parametrize("query", [one for one in QUERIES if one.uid == "bridge"], ids=lambda query: query.id)
@@ -161,7 +175,7 @@ def test_what_the_bridge_shows_is_about_the_chosen_one(query: Query) -> None:
 
 @pytest.mark.parametrize("query", [one for one in QUERIES if one.uid == "alerts"], ids=lambda query: query.id)
 def test_what_fires_is_about_the_chosen_alerts(query: Query) -> None:
-    selectors = re.findall(r"ALERTS(?:_FOR_STATE)?\{([^}]*)\}", query.expr)
+    selectors = re.findall(r"ALERTS(?:_FOR_STATE)?(?:\{|\$unrecorded\",)([^}]*)\}", query.expr)
 
     if query.panel not in {"Nobody is told", "Rules"}:
         assert selectors
