@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bench import procfs
 
@@ -65,7 +66,7 @@ class Server:
         own = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self._environment = {**own, **(environment or {})}
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

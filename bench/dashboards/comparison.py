@@ -64,6 +64,8 @@ def compare(settings: Settings, noise: Noise, parts: Iterable[str]) -> list[Row]
     _make_month(settings, panels, end, data)
     rows: list[Row] = []
     with Prometheus(settings.prometheus, settings.folder, "prometheus", data) as prometheus:
+        settings.say("blocks are compacted")
+        prometheus.wait_until_compacted()
         if "panels" in chosen:
             rows += _panels(settings, noise, prometheus, panels, end)
         if "first-paint" in chosen:

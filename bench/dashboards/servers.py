@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import time
 from pathlib import Path
 
 from bench import servers
@@ -11,6 +13,8 @@ from bench.servers import Bridge, Server, ServerFailed
 
 CONFIGURATION = "global: {evaluation_interval: 1h}\n"
 """It scrapes nothing and records nothing: what is asked for lies in its blocks."""
+
+COMPACTION_SECONDS = 600
 
 
 class Prometheus(Server):
@@ -27,6 +31,20 @@ class Prometheus(Server):
             "--web.listen-address={address}",
         ]
         super().__init__(name, command, folder / f"{name}.log")
+
+    def wait_until_compacted(self) -> None:
+        """Wait until the blocks are as large as those of a server that has run all the time. It looks once a minute.
+
+        It counts each look before it compacts, and the next one comes after all was done. Raises ServerFailed.
+        """
+        end = time.monotonic() + COMPACTION_SECONDS
+        while time.monotonic() < end:
+            shown = self.get("/metrics")[1].decode()
+            looks = re.search(r"^prometheus_tsdb_compactions_triggered_total (\d+)", shown, re.MULTILINE)
+            if looks and int(looks[1]) >= 2:
+                return
+            time.sleep(2)
+        raise ServerFailed(f"the blocks were not compacted within {COMPACTION_SECONDS} s")
 
 
 def bridge_over(folder: Path, prometheus: Server, dashboards: Path) -> Bridge:
