@@ -27,7 +27,7 @@ from stack import tools
 DASHBOARDS = Path(__file__).resolve().parents[2] / "grafana" / "dashboards"
 BATCHES, INSTALLATIONS = 120, 300
 """What makes the event series of the month: all there are, and what a day brings."""
-COUNTED = {"telemetry_pushes_rejected_total"}
+BEHIND_RECORDS = {"telemetry_pushes_rejected_total"}
 """Of what a bridge shows, what is needed beside what panels name: there are records of it."""
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 PAINT = "() => performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
@@ -79,7 +79,7 @@ def _make_month(settings: Settings, panels: list[Panel], end: int, data: Path) -
     hosts = month.host_series(settings.hosts)
     alerts = month.alert_series(settings.hosts)
     series = [*hosts, *month.rollups(hosts, expressions(panels)), *alerts, *month.alert_records(alerts)]
-    series += _other_series(settings, names(panels) | COUNTED)
+    series += _other_series(settings, names(panels) | BEHIND_RECORDS)
     series += [*month.target_records(settings.hosts), *month.refusal_records(series)]
     data.mkdir()
     for number, text in enumerate(month.pieces(series, end, settings.days)):
@@ -117,6 +117,7 @@ def _push(bridge: Server, sent: Report) -> None:
 def _panels(settings: Settings, noise: Noise, prometheus: Server, panels: list[Panel], end: int) -> list[Row]:
     """A row for each dashboard and range: its slowest panel, by the median of the rounds."""
     rows = []
+    variables = read_variables(DASHBOARDS)
     for dashboard in sorted({panel.dashboard for panel in panels}):
         of_dashboard = [panel for panel in panels if panel.dashboard == dashboard]
         for name, seconds in targets.RANGES.items():
@@ -124,7 +125,7 @@ def _panels(settings: Settings, noise: Noise, prometheus: Server, panels: list[P
             noise.look()
             chosen = {
                 one.name: one.value(prometheus.get(one.request(end, seconds))[1])
-                for one in read_variables(DASHBOARDS)
+                for one in variables
                 if one.dashboard == dashboard
             }
             timed = {

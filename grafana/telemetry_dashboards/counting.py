@@ -16,9 +16,9 @@ HOUR, DAY = "1h", "1d"
 WHOLE_RANGE = "$__range"
 
 
-def of_job(metric: str, matchers: str = "") -> str:
-    """Selector of *metric* of the chosen job; what the bridge counts has no instance."""
-    return f'{metric}{{job="$job"{"," if matchers else ""}{matchers}}}'
+def of_job(metric: str, matchers: str = "", variable: str = "job") -> str:
+    """Selector of *metric* of the job that *variable* is; what the bridge counts has no instance."""
+    return f'{metric}{{job="${variable}"{"," if matchers else ""}{matchers}}}'
 
 
 def counted(counter: str, by: str = "", matchers: str = "", window: str = WHOLE_RANGE) -> str:
@@ -26,21 +26,28 @@ def counted(counter: str, by: str = "", matchers: str = "", window: str = WHOLE_
 
     Events are whole; without rounding an increase is a fraction, as it is stretched to the ends of its window.
     """
-    increase = f"round(increase({of_job(counter, matchers)}[{window}]))"
-    return f"sum{_grouping(by)}({grown(counter, matchers, 'round(') if window == WHOLE_RANGE else increase})"
+    return f"sum{_grouping(by)}({grown(counter, matchers, window, whole=True)})"
 
 
-def grown(counter: str, matchers: str = "", function: str = "(") -> str:
-    """What each series of *counter* grew by in the whole range; `counting_variables` say how that is found.
+def grown(counter: str, matchers: str = "", window: str = WHOLE_RANGE, *, whole: bool = False) -> str:
+    """What each series of *counter* grew by in *window*; of the whole range, `counting_variables` say how it is found.
 
     The bridge keeps its counters through restarts and crashes. So they are what they were when the range began, or
     nothing if they were not there, and what came since: two samples tell, exactly, of however many there are. If it
-    is not known what they were then, all samples are read; that is estimated and goes through *function*.
+    is not known what they were then, and in all other windows, all samples are read; that is estimated, and rounded
+    if it counts *whole* things.
     """
-    further = f",{matchers}" if matchers else ""
-    now = f'{counter}{{job="$counted"{further}}}'
-    estimate = f'{function}increase({counter}{{job="$estimated"{further}}}[{WHOLE_RANGE}]))'
-    return f"{now} - {now} offset {WHOLE_RANGE} >= 0 or {now} or {estimate}"
+
+    def estimate(selector: str) -> str:
+        increase = f"increase({selector}[{window}])"
+        return f"round({increase})" if whole else increase
+
+    if window != WHOLE_RANGE:
+        return estimate(of_job(counter, matchers))
+    now = of_job(counter, matchers, "counted")
+    return (
+        f"{now} - {now} offset {window} >= 0 or {now} or {estimate(of_job(counter, matchers, 'estimated'))}"
+    )
 
 
 def counting_variables() -> tuple[QueryVariable, QueryVariable]:
@@ -89,19 +96,15 @@ def share(part: str, whole: str) -> str:
 def quantile(rank: float, histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
     """The value that the share *rank* of what *histogram* took in *window* does not exceed, estimated."""
     grouping = f"le, {by}" if by else "le"
-    return f"histogram_quantile({rank}, sum by ({grouping}) ({_growth(f'{histogram}_bucket', window)}))"
+    return f"histogram_quantile({rank}, sum by ({grouping}) ({grown(f'{histogram}_bucket', window=window)}))"
 
 
 def mean(histogram: str, by: str = "", window: str = WHOLE_RANGE) -> str:
     """The mean of what *histogram* took in *window*."""
     total, number = (
-        f"sum{_grouping(by)}({_growth(f'{histogram}_{suffix}', window)})" for suffix in ("sum", "count")
+        f"sum{_grouping(by)}({grown(f'{histogram}_{suffix}', window=window)})" for suffix in ("sum", "count")
     )
     return f"{total} / ({number} > 0)"
-
-
-def _growth(counter: str, window: str) -> str:
-    return grown(counter) if window == WHOLE_RANGE else f"increase({of_job(counter)}[{window}])"
 
 
 def buckets(histogram: str) -> str:

@@ -24,9 +24,6 @@ from telemetry_dashboards.shell import dashboard, finished, link_to, part_variab
 EXPORTERS = "node_scrape_collector_success"
 """What every exporter has, ours and node_exporter, under whatever job it is scraped."""
 
-SCRAPED_PART = f"and on (job, instance) up unless on (job, instance) {EXPORTERS}"
-"""Behind what every program has: of what is scraped, without exporters and without what is pushed."""
-
 NOTIFICATIONS = "alertmanager_notifications_total"
 UNTOLD = "alertmanager_notifications_failed_total"
 FAILED_REQUESTS = "alertmanager_notification_requests_failed_total"

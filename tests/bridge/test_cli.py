@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_help_shows_how_to_try_it() -> None:
     assert result.exit_code == 0
     for text in ("serve", "render-config", "curl -X POST localhost:10091/api/telemetry", "/metrics"):
         assert text in result.output
+
+
+def test_no_command_but_serve_loads_the_application() -> None:
+    loaded = "import sys, pushgateway_bridge.cli; sys.exit('fastapi' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], check=False, timeout=60)
+
+    assert done.returncode == 0
 
 
 def test_help_of_serve_shows_each_setting_with_its_variable() -> None:

@@ -182,6 +182,14 @@ def label_query(document: Any, name: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def result_query(document: Any, name: str) -> str:
+    """What the query variable *name*, which nobody chooses, asks for."""
+    found = next(variable for variable in document["templating"]["list"] if variable["name"] == name)
+    match = re.fullmatch(r"query_result\((.+)\)", found["query"]["query"])
+    assert match, found["query"]
+    return match[1]
+
+
 def write_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "telemetry_dashboards", *arguments]
     return subprocess.run(command, cwd=GRAFANA, capture_output=True, text=True, check=False, timeout=60)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from stack import tools
+from tests.stack.test_dashboards import result_query
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 DOCUMENTS: Final = {
@@ -265,8 +266,7 @@ def test_history_that_was_not_recorded_is_looked_up_at_each_step(tmp_path: Path)
 def test_history_is_looked_up_where_nothing_was_recorded(
     tmp_path: Path, hours: int, rules: Sequence[Path], unrecorded: str
 ) -> None:
-    (variable,) = (one for one in DOCUMENTS["alerts"]["templating"]["list"] if one["name"] == "unrecorded")
-    query = variable["query"]["query"].removeprefix("query_result(").removesuffix(")")
+    query = result_query(DOCUMENTS["alerts"], "unrecorded")
     asked = query.replace("$__range", f"{hours}h")
 
     check(tmp_path, HISTORY, [question(asked, {row(f'unrecorded="{unrecorded}"'): 1}, "1h")], rules)

@@ -21,6 +21,7 @@ from pushgateway_bridge.tallies import minigem_families, proxmoxve_families
 from stack import tools
 from tests.bridge.process import BridgeProcess
 from tests.stack.stores import Prometheus
+from tests.stack.test_dashboards import result_query
 from tests.stack.test_migration_pages import (
     AFTER,
     BEFORE,
@@ -74,11 +75,7 @@ QUERIES: Final = [
     for target in panel.get("targets", [])
 ]
 HIDDEN: Final = {
-    uid: {
-        name: Query(uid, name, "", variable["query"]["query"][len("query_result(") : -1])
-        for variable in document["templating"]["list"]
-        if (name := variable["name"]) in {"counted", "estimated"}
-    }
+    uid: {name: Query(uid, name, "", result_query(document, name)) for name in ("counted", "estimated")}
     for uid, document in DOCUMENTS.items()
 }
 """Variables that nobody chooses."""

@@ -16,7 +16,17 @@ import requests
 import yaml
 
 from stack import tools
-from tests.stack.test_dashboards import DOCUMENTS, GRAFANA, QUERIES, Query, answers, ask, filled, query_id
+from tests.stack.test_dashboards import (
+    DOCUMENTS,
+    GRAFANA,
+    QUERIES,
+    Query,
+    answers,
+    ask,
+    filled,
+    query_id,
+    result_query,
+)
 
 if TYPE_CHECKING:
     from tests.stack.conftest import Stack
@@ -233,11 +243,6 @@ def test_charts_keep_to_the_hosts_that_are_busiest_at_the_end(tmp_path: Path) ->
 def test_long_ranges_read_means_once_there_are_some(
     tmp_path: Path, hours: int, recorded: bool, rollup: str
 ) -> None:
-    (query,) = (
-        variable["query"]["query"].removeprefix("query_result(").removesuffix(")")
-        for variable in DOCUMENT["templating"]["list"]
-        if variable["name"] == "rollup"
-    )
     endings = ("", "_avg1m", "_avg1h") if recorded else ("",)
     names = [f"instance:{what}_utilisation:ratio" for what in ("cpu", "memory")]
     host = '{job="node",instance="a"}'
@@ -258,7 +263,11 @@ def test_long_ranges_read_means_once_there_are_some(
         tmp_path,
         series,
         [
-            (filled(query, {"__range_s": str(hours * 3600)}), "10m", {f'{{rollup="{rollup}"}}': 1}),
+            (
+                filled(result_query(DOCUMENT, "rollup"), {"__range_s": str(hours * 3600)}),
+                "10m",
+                {f'{{rollup="{rollup}"}}': 1},
+            ),
             (chart, "10m", {shown: read}),
             (median, "10m", number(read)),
             (reporting, "10m", {'{job="node"}': 1}),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
+import yaml
 
+from stack import tools
 from tests.stack.test_dashboards import OF_HOST, Query, answers, ask, query_id
 
 if TYPE_CHECKING:
@@ -31,6 +34,42 @@ def bare_metal(running_stack: Stack) -> Stack:
     )
     assert pushed.ok, pushed.text
     return running_stack
+
+
+@pytest.mark.stack
+def test_cores_of_a_host_that_has_just_come_are_as_busy_as_they_were(tmp_path: Path) -> None:
+    """Its counters are a minute old where the window is four: of each 5 s a core is idle for 4, and waits for half."""
+    (cores,) = (query for query in OF_HOST if query.panel == "CPU by core")
+    came = {"idle": "0+4x12", "iowait": "0+0.5x12", "user": "0+0.25x12", "system": "0+0.25x12"}
+    tests = {
+        "tests": [
+            {
+                "interval": "5s",
+                "input_series": [
+                    {
+                        "series": f'node_cpu_seconds_total{{job="node",instance="new",cpu="0",mode="{mode}"}}',
+                        "values": values,
+                    }
+                    for mode, values in came.items()
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"round({cores.for_host('node', 'new')}, 0.0001)",
+                        "eval_time": "1m",
+                        "exp_samples": [{"labels": '{cpu="0"}', "value": 0.1}],
+                    }
+                ],
+            }
+        ]
+    }
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump(tests), encoding="utf-8")
+    promtool = tools.find("promtool")
+    assert promtool is not None, "promtool is missing: 'python -m stack tools' fetches it"
+
+    tested = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 @pytest.mark.stack

@@ -14,6 +14,8 @@ import promql_parser
 import pytest
 import requests
 
+from tests.stack.test_dashboards import result_query
+
 if TYPE_CHECKING:
     from tests.stack.conftest import Stack
 
@@ -88,7 +90,7 @@ def values_of(stack: Stack, uid: str, name: str, chosen: Mapping[str, str]) -> s
     """What the variable *name* offers."""
     query = VARIABLES[uid, name]["query"]["query"]
     if query.startswith("query_result("):
-        expr = filled(query.removeprefix("query_result(").removesuffix(")"), chosen)
+        expr = filled(result_query(DOCUMENTS[uid], name), chosen)
         pattern = VARIABLES[uid, name]["regex"].strip("/")
         series = instant(stack, expr)
         labels = (",".join(f'{label}="{value}"' for label, value in one["metric"].items()) for one in series)
