@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pushgateway_bridge.dialects import statix, statusmonitor
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
+from pushgateway_bridge.dialects.layout import Layouts
 from pushgateway_bridge.dialects.masking import mask_text
-from pushgateway_bridge.dialects.psutil_known import AlikeNumbers, Fields
-from pushgateway_bridge.dialects.statix_details import CpuGroup, Details, DiskGroup
+from pushgateway_bridge.dialects.psutil_known import CONSTANTS, AlikeBodies, Fields, make_alike
+from pushgateway_bridge.dialects.statix_details import Details
 from pushgateway_bridge.dialects.statix_entry import _TIME
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.report import Report
@@ -26,8 +28,15 @@ CASES: Final = Path(__file__).parent / "cases"
 CONTEXT: Final = PushContext(
     RECEIVED_MS, "application/json", Pusher(12, "nas", job="statusmonitor", instance="12")
 )
+
+
+def forget_statix() -> None:
+    statix._host.cache_clear()
+    statix._known.forget()
+
+
 FORGET: Final[dict[str, Callable[[], None]]] = {
-    "statix": statix._host.cache_clear,
+    "statix": forget_statix,
     "statusmonitor": statusmonitor._agent.cache_clear,
 }
 DIALECTS: Final = {"statix": statix.DIALECT, "statusmonitor": statusmonitor.DIALECT}
@@ -77,7 +86,9 @@ def outcome(dialect: Dialect, document: object) -> object:
         report = dialect.decode(json.dumps(document).encode(), CONTEXT)
     except PushRejected as error:
         return str(error)
-    return repr(report)
+    # Numbers in what is shown are as they were sent, or as we write them.
+    entry = None if report.entry is None else json.loads(report.entry)
+    return repr(msgspec.structs.replace(report, entry=None)), entry
 
 
 def paths_of(document: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -153,7 +164,7 @@ SX_SECONDS = MORE["statix"][0]
 UPTIME = {"seconds": 5.5, "boot_time": "2026-01-30T06:55:00Z"}
 SX = {**SX_SECONDS, "details": {**SX_SECONDS["details"], "uptime": UPTIME}}
 NO_COUNTERS = {**SX, "disk_write": 2, "details": {**SX["details"], "disk_io": None}}
-SM = {
+SM: dict[str, Any] = {
     "timestamp": RECEIVED_MS // 1000,
     "cpu": {"usage_percent": 5.0, "per_core_usage": [1.0, 2.0], "load_avg": [1, 2, 3]},
     "memory": {"total": 8, "available": 4},
@@ -242,44 +253,140 @@ def test_other_numbers_of_an_agent_are_known_after_two_reports(name: str, file: 
     other = json.dumps(with_other_numbers(document)).encode()
 
     assert json.loads(other) != document
-    if name == "statix":
-        push, host = statix._decoder.decode(other), statix._host(document["hostname"])
-        assert host.known is not None
-        assert isinstance(push.details, Details)
-        assert host.known.values_of(push.details) is not None
-    else:
-        assert CONTEXT.pusher is not None
-        agent = statusmonitor._agent(CONTEXT.pusher)
-        assert agent.known is not None
-        assert agent.known.values_of(statusmonitor._decoder.decode(other)) is not None
-
-
-def fields() -> Fields:
-    found = Fields(Details(cpu=CpuGroup(logical_cores=4), disk=DiskGroup(total=9, used=3, free=2)))
-    found.put("cpu.logical_cores", 2.0)
-    total = found.put_parts("disk", "free")
-    found.parts.append((found.put("disk.used"), total))
-    found.put("cpu.percent")
-    return found
+    assert is_known(name, other)
 
 
 @pytest.mark.parametrize(
-    ("details", "numbers"),
+    ("name", "document", "path", "value"),
+    [("statix", SX, ("details", "disk_io"), None), ("statusmonitor", SM, ("network",), {"errin": 5})],
+)
+def test_an_agent_is_known_after_two_reports_of_other_series_too(
+    name: str, document: dict[str, Any], path: tuple[str | int, ...], value: object
+) -> None:
+    other = copy.deepcopy(document)
+    changed(other, path, value)
+    FORGET[name]()
+    for one in (document, document, other, other):
+        decoded(name, one)
+
+    assert is_known(name, json.dumps(other).encode())
+
+
+def is_known(name: str, body: bytes) -> bool:
+    """Whether *body* is read in the shorter way."""
+    if name == "statix":
+        push = statix._known.find(body)
+        return push is not None and push.report_of(body, RECEIVED_MS) is not None
+    assert CONTEXT.pusher is not None
+    alike = statusmonitor._agent(CONTEXT.pusher).known
+    return alike is not None and alike.read(body) is not None
+
+
+ALIKE = {
+    "cpu": {"logical_cores": 4, "processor": "x"},
+    "disk": {"total": 9, "used": 3, "free": 2, "mount": "/"},
+    "swap": None,
+}
+
+
+def alike() -> AlikeBodies:
+    body = json.dumps(ALIKE).encode()
+    found = Fields(msgspec.json.decode(body, type=Details))
+    found.put("cpu.logical_cores", 2.0)
+    found.put_filesystem("disk")
+    found.put("cpu.percent")
+    found.put_percent("disk.used")
+    found.values.append(CONSTANTS)
+    found.same += ["cpu.processor", "cpu.percent", "swap"]
+    made = make_alike(Layouts({}), body, found, [8.0, 9.0, 2.0, 6.0, 0.03, 7.5])
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "values"),
     [
-        (
-            Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=9, free=9)),
-            [10.0, 9.0, 9.0, 9.0],
-        ),
-        (Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=10, free=2)), None),
-        (Details(cpu=CpuGroup(logical_cores=5), disk=DiskGroup(total=9, used=2, free=10)), None),
-        (Details(cpu=CpuGroup(logical_cores=5, percent=1), disk=DiskGroup(total=9, used=2, free=1)), None),
-        (Details(cpu=CpuGroup(logical_cores=None), disk=DiskGroup(total=9, used=2, free=1)), None),
-        (Details(cpu=CpuGroup(logical_cores=5), disk=None), None),
-        (Details(), None),
+        (("cpu", "logical_cores"), 5, [10.0, 9.0, 2.0, 6.0, 0.03, 7.5]),
+        (("disk", "free"), 9.0, [8.0, 9.0, 9.0, 6.0, 0.03, 7.5]),
+        (("disk", "mount"), "/srv", [8.0, 9.0, 2.0, 6.0, 0.03, 7.5]),  # nobody said that it must be the same
+        (("disk", "used"), 10, None),
+        (("disk", "free"), 10, None),
+        (("cpu", "processor"), "y", None),
+        (("cpu", "percent"), 1, None),
+        (("cpu", "percent"), None, None),
+        (("cpu", "logical_cores"), None, None),
+        (("cpu", "logical_cores"), -1, None),
+        (("cpu", "logical_cores"), "4", None),
+        (("cpu", "logical_cores"), True, None),
+        (("cpu", "logical_cores"), ..., None),
+        (("disk",), None, None),
+        (("swap",), {}, None),
+        (("swap",), ..., None),
     ],
 )
-def test_numbers_are_fetched_of_what_is_alike(details: Details, numbers: list[float] | None) -> None:
-    assert AlikeNumbers(fields()).fetch(details) == numbers
+def test_values_are_read_of_what_is_alike(
+    path: tuple[str | int, ...], value: object, values: list[float] | None
+) -> None:
+    document = copy.deepcopy(ALIKE)
+    changed(document, path, value)
+
+    read = alike().read(json.dumps(document).encode())
+
+    assert (None if read is None else read[1]) == values
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"cpu":"\xff"}'])
+def test_what_cannot_be_read_is_not_alike(body: bytes) -> None:
+    assert alike().read(body) is None
+
+
+def test_nothing_is_known_of_values_that_would_not_come_again() -> None:
+    body = json.dumps(ALIKE).encode()
+    found = Fields(msgspec.json.decode(body, type=Details))
+    found.put("cpu.logical_cores")
+    found.values.append(CONSTANTS)
+
+    assert make_alike(Layouts({}), body, found, [4.0]) is not None
+    assert make_alike(Layouts({}), body, found, [5.0]) is None
+
+
+def test_nothing_is_known_of_numbers_that_are_too_large_to_be_exact() -> None:
+    body = json.dumps({"cpu": {"logical_cores": 2**53 + 1}}).encode()
+    found = Fields(msgspec.json.decode(body, type=Details))
+    found.put("cpu.logical_cores")
+    found.values.append(CONSTANTS)
+
+    assert make_alike(Layouts({}), body, found, [float(2**53 + 1)]) is None
+
+
+NEVER_ALIKE: Final = {
+    "statix": [
+        {**SX, "details": {**SX["details"], "uptime": {"boot_time": 1769000000 + second}}}
+        for second in range(5)
+    ],
+    "statusmonitor": [
+        {**SM, "cpu": {**SM["cpu"], "count": 4, "model": f"{mhz} MHz" if mhz else None}} for mhz in (5, 0)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_nothing_is_kept_of_an_agent_whose_reports_are_never_alike(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, maker = {"statix": (statix, "make_known"), "statusmonitor": (statusmonitor, "_make_known")}[name]
+    make, made = getattr(module, maker), []
+
+    def counted(*arguments: object) -> object:
+        made.append(arguments)
+        return make(*arguments)
+
+    monkeypatch.setattr(module, maker, counted)
+    FORGET[name]()
+    for document in NEVER_ALIKE[name] * 4:
+        decoded(name, document)
+
+    assert len(made) == 1
 
 
 @given(st.from_regex(_TIME, fullmatch=True))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from pushgateway_bridge.dialects.psutil_host import MEGAHERTZ, MILLISECOND, UNSET, Field
+from pushgateway_bridge.dialects.layout import Layouts
+from pushgateway_bridge.dialects.psutil_host import MEGAHERTZ, MILLISECOND, UNSET
 
 DISK_IO_FIELDS: Final = (
     ("read_bytes", 1.0),
@@ -36,26 +36,45 @@ NETWORK_IO_FIELDS: Final = (
 )
 
 
+class Formula(NamedTuple):
+    """A Python expression of numbers: *text*, with ``{}`` for each of them, and the *paths* where these are."""
+
+    text: str
+    paths: tuple[str, ...] = ()
+
+
+CONSTANTS: Final = Formula("*constants")
+"""Stands where the values come that are made of what is the same."""
+
+
 class Fields:
-    """The fields of a *document*, found one after the other, by what they are for its series."""
+    """The fields of a *document*, found one after the other, by what they are for its series.
+
+    Paths are names with dots between them, and places in lists: ``disk.partitions.0.total``.
+    """
 
     def __init__(self, document: msgspec.Struct) -> None:
         self.document = document
-        self.numbers: list[str] = []
-        """Those that are numbers, in the order of their series."""
-        self.units: list[float] = []
+        self.values: list[Formula] = []
+        """In the order of their series."""
         self.same: list[str] = []
-        """Those that must be the same in a document that is alike."""
-        self.parts: list[tuple[int, int]] = []
-        """Which of the numbers must not be more than which."""
-        self.nonzero: list[int] = []
-        """Which of the numbers must not be 0."""
-        self.free: tuple[int, int] | None = None
-        """Where a series has the difference of two numbers: used space in its place, and all there is."""
+        """What must be the same in a document that is alike."""
+        self.wrong: list[Formula] = []
+        """What must be true of none."""
+        self.lengths: dict[str, int] = {}
+        """Of lists: they must have as many items."""
 
     def get(self, path: str) -> Any:
-        """What the document has at *path*, names with dots between them."""
-        return attrgetter(path)(self.document)
+        """What the document has at *path*."""
+        value: Any = self.document
+        for name in path.split("."):
+            value = value[int(name)] if name.isdigit() else getattr(value, name)
+        return value
+
+    def is_sent(self, path: str) -> bool:
+        """Whether a number or a text is at *path*."""
+        value = self.get(path)
+        return value is not None and value is not UNSET
 
     def is_there(self, path: str) -> bool:
         """Whether there is something at *path*, and not 0; if not, this must stay so."""
@@ -64,15 +83,17 @@ class Fields:
         self.same.append(path)
         return False
 
-    def put(self, path: str, unit: float = 1.0) -> int:
-        """Where the number at *path* comes; -1 if there is none, and this must stay so."""
-        value: Field = self.get(path)
-        if value is None or value is UNSET:
-            self.same.append(path)
-            return -1
-        self.numbers.append(path)
-        self.units.append(unit)
-        return len(self.numbers) - 1
+    def put(self, path: str, unit: float = 1.0) -> bool:
+        """Put the number at *path*, given in *unit*, if there is one."""
+        if not self.is_sent(path):
+            return False
+        self.values.append(Formula("{}" if unit == 1.0 else f"{{}} * {unit!r}", (path,)))
+        return True
+
+    def put_percent(self, path: str) -> None:
+        """Put the percentage at *path* as a ratio, if there is one. That it is one is for the decoder to know."""
+        if self.is_sent(path):
+            self.values.append(Formula("{} / 100", (path,)))
 
     def put_all(self, group: str, fields: Iterable[tuple[str, float]]) -> None:
         """Put the numbers of *group*, each in its unit; the group need not be there."""
@@ -80,107 +101,147 @@ class Fields:
             for name, unit in fields:
                 self.put(f"{group}.{name}", unit)
 
-    def put_parts(self, group: str, *names: str) -> int:
-        """Put the total of *group* and its parts; where the total comes."""
-        total = self.put(f"{group}.total")
+    def put_parts(self, group: str, *names: str) -> None:
+        """Put the total of *group* and its parts, none of which must be more."""
+        total = f"{group}.total"
+        has_total = self.put(total)
         for name in names:
-            part = self.put(f"{group}.{name}")
-            if part >= 0 <= total:
-                self.parts.append((part, total))
-        return total
+            part = f"{group}.{name}"
+            if self.put(part) and has_total:
+                self.wrong.append(Formula("{} > {}", (part, total)))
+
+    def put_filesystem(self, group: str) -> None:
+        """Put size, available and free space, as ``psutil_host.put_filesystem`` does."""
+        self.put_parts(group, "free")
+        total, used = f"{group}.total", f"{group}.used"
+        if self.is_sent(total) and self.is_sent(used):
+            self.values.append(Formula("{} - {}", (total, used)))
+            self.wrong.append(Formula("{} > {}", (used, total)))
 
     def put_frequency(self, *paths: str) -> None:
         """Put the first of *paths* at which there is a frequency."""
         for path in paths:
             if self.is_there(path):
-                self.nonzero.append(self.put(path, MEGAHERTZ))
+                self.wrong.append(Formula("not {}", (path,)))
+                self.put(path, MEGAHERTZ)
                 return
 
+    def items(self, path: str) -> list[str]:
+        """The paths of the items of the list at *path*, none if it is not there. There must stay as many."""
+        if not self.is_sent(path):
+            return []
+        self.lengths[path] = len(self.get(path))
+        return [f"{path}.{place}" for place in range(self.lengths[path])]
 
-class AlikeNumbers:
-    """Fetches the numbers of documents that are like the one whose *fields* were found."""
 
-    __slots__ = ("_numbers", "_same", "_same_as", "paths")
+class AlikeBodies:
+    """Reads bodies that are like the one whose *fields* were found."""
 
-    def __init__(self, fields: Fields) -> None:
-        self.paths = tuple(fields.same)
-        """Of what must be the same."""
-        self._same = _getter(self.paths)
-        self._same_as = self._same(fields.document)
-        self._numbers = _fetcher(
-            tuple(fields.numbers),
-            tuple(fields.units),
-            tuple(fields.parts),
-            tuple(fields.nonzero),
-            fields.free,
-        )
+    __slots__ = ("_constants", "_decode", "_fetch", "_same")
 
-    def fetch(self, document: msgspec.Struct) -> list[float] | None:
-        """The numbers of *document* in the units of their series; ``None`` if it is not alike."""
+    def __init__(
+        self, decoder: msgspec.json.Decoder[Any], fields: Fields, constants: list[float], body: bytes
+    ) -> None:
+        """*decoder* is that of the layout of *body*. Raises DecodeError if it does not take this one."""
+        # What is not there or null cannot be anything else in a body that the decoder takes.
+        same = tuple([path for path in fields.same if fields.is_sent(path)])
+        self._decode = decoder.decode
+        self._fetch = _fetcher(tuple(fields.values), same, tuple(fields.wrong), tuple(fields.lengths.items()))
+        written = Fields(decoder.decode(body))
+        self._same = tuple([_kept(written.get(path)) for path in same])
+        self._constants = constants
+
+    def read(self, body: bytes) -> tuple[Any, list[float]] | None:
+        """*body* as it is laid out, and the values of its series; ``None`` if it is not alike."""
         try:
-            if self._same(document) != self._same_as:
-                return None
-            return self._numbers(document)
-        except (AttributeError, TypeError):  # a group or a number is not there
+            document = self._decode(body)
+            values = self._fetch(document, self._same, self._constants)
+        except (
+            msgspec.DecodeError,
+            ValueError,
+        ):  # laid out otherwise; not UTF-8, or a list has another length
             return None
-
-    def changed(self, document: msgspec.Struct) -> tuple[tuple[str, Any], ...]:
-        """What of that which must be the same is something else in *document*: where, and what."""
-        return tuple(
-            [
-                (path, value)
-                for path, sent, value in zip(self.paths, self._same_as, self._same(document), strict=True)
-                if value != sent
-            ]
-        )
+        return None if values is None else (document, values)
 
 
-def _no_fields(_: object) -> tuple[Any, ...]:
-    return ()
+def make_alike(layouts: Layouts, body: bytes, fields: Fields, values: list[float]) -> AlikeBodies | None:
+    """What is known of *body*, which gave *values*; ``None`` if it would not give them again."""
+    decoder = layouts.decoder_of(msgspec.json.decode(body))
+    if decoder is None:
+        return None
+    at = fields.values.index(CONSTANTS)
+    constants = values[at : len(values) - len(fields.values) + 1 + at]
+    try:
+        alike = AlikeBodies(decoder, fields, constants, body)
+    except msgspec.DecodeError:  # a number is too large
+        return None
+    read = alike.read(body)
+    return None if read is None or read[1] != values else alike
 
 
-@lru_cache(maxsize=1024)
-def _getter(paths: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """Gives the fields at *paths*."""
-    if len(paths) > 1:
-        return attrgetter(*paths)
-    if not paths:
-        return _no_fields
-    one = attrgetter(*paths)
-    return lambda document: (one(document),)
+def _kept(value: Any) -> Any:
+    """*value* without the body that it was found in."""
+    return value.copy() if isinstance(value, msgspec.Raw) else value
+
+
+class _Names:
+    """Gives each path a name of its own, and the lines that get there. All names in it are those of our own fields."""
+
+    def __init__(self, lengths: dict[str, int]) -> None:
+        self.lines: list[str] = []
+        self._lengths = lengths
+        self._names = {"": "document"}
+        for path in lengths:
+            self.of(path)
+
+    def of(self, path: str) -> str:
+        """The name of what is at *path*."""
+        if path not in self._names:
+            group, _, name = path.rpartition(".")
+            self.of(group)  # of the whole list, for an item
+            if path not in self._names:
+                self._names[path] = f"sent_{len(self._names)}"
+                self.lines.append(f"{self._names[path]} = {self._names[group]}.{name}")
+                if path in self._lengths:
+                    self._unpack(path)
+        return self._names[path]
+
+    def _unpack(self, path: str) -> None:
+        items = [f"{path}.{place}" for place in range(self._lengths[path])]
+        for item in items:
+            self._names[item] = f"sent_{len(self._names)}"
+        self.lines.append(f"[{', '.join([self._names[item] for item in items])}] = {self._names[path]}")
+
+
+Fetch = Callable[[Any, tuple[Any, ...], list[float]], list[float] | None]
 
 
 @lru_cache(maxsize=1024)
 def _fetcher(
-    paths: tuple[str, ...],
-    units: tuple[float, ...],
-    parts: tuple[tuple[int, int], ...],
-    nonzero: tuple[int, ...],
-    free: tuple[int, int] | None,
-) -> Callable[[Any], list[float] | None]:
-    """Gives the numbers at *paths* in their *units*; ``None`` if one is 0 or more than another and must not be.
+    values: tuple[Formula, ...],
+    same: tuple[str, ...],
+    wrong: tuple[Formula, ...],
+    lengths: tuple[tuple[str, int], ...],
+) -> Fetch:
+    """Gives the *values* of a document, if what must be the *same* is what it is given; ``None`` if it is not alike.
 
     Written out as a function of its own, as a person would write it for this one kind of document: loops over a few
-    places each take longer than all the rest, at every report. All names in it are those of our own fields.
+    places each take longer than all the rest, at every report.
     """
-    groups = {path.rpartition(".")[0]: "" for path in paths}
-    lines = ["def fetch(document):"]
-    for index, group in enumerate(groups):
-        groups[group] = f"group_{index}"
-        lines.append(f" {groups[group]} = document{group and '.'}{group}")
-    for place, path in enumerate(paths):
-        group, _, name = path.rpartition(".")
-        lines.append(f" sent_{place} = {groups[group]}.{name}")
-    wrong = [f"sent_{part} > sent_{total}" for part, total in parts]
-    wrong += [f"not sent_{place}" for place in nonzero]
-    if wrong:
-        lines.append(f" if {' or '.join(wrong)}: return None")
-    found = [f"sent_{place} * {unit!r}" for place, unit in enumerate(units)]
-    if free is not None:
-        used, total = free
-        found[used] = f"(sent_{total} - sent_{used}) * 1.0"
-    lines.append(f" return [{', '.join(found)}]")
-    names: dict[str, Any] = {}
-    exec("\n".join(lines), names)  # noqa: S102 - nothing that anybody sent is in it
-    fetch: Callable[[Any], list[float] | None] = names["fetch"]
+    names = _Names(dict(lengths))
+
+    def written(formula: Formula) -> str:
+        return formula.text.format(*[names.of(path) for path in formula.paths])
+
+    checks = [written(formula) for formula in wrong]
+    if same:
+        checks.append(f"({''.join([f'{names.of(path)}, ' for path in same])}) != same")
+    result = ", ".join([written(formula) for formula in values])
+    lines = ["def fetch(document, same, constants):", *[f" {line}" for line in names.lines]]
+    if checks:
+        lines.append(f" if {' or '.join(checks)}: return None")
+    lines.append(f" return [{result}]")
+    found: dict[str, Any] = {}
+    exec("\n".join(lines), found)  # noqa: S102 - nothing that anybody sent is in it
+    fetch: Fetch = found["fetch"]
     return fetch

@@ -15,6 +15,7 @@ import msgspec
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Reply
 from pushgateway_bridge.dialects.host_families import CPU_UTILIZATION, MEMORY_USED_RATIO
 from pushgateway_bridge.dialects.json_body import read_json
+from pushgateway_bridge.dialects.layout import MAX_NESTING
 from pushgateway_bridge.dialects.psutil_host import (
     UNSET,
     DiskIo,
@@ -34,7 +35,7 @@ from pushgateway_bridge.dialects.statix_entry import (
     mask_details,
     mask_document,
 )
-from pushgateway_bridge.dialects.statix_known import KnownDetails, make_known
+from pushgateway_bridge.dialects.statix_known import MEBIBYTE, KnownPushes, make_known
 from pushgateway_bridge.dialects.statix_series import put_details
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -42,7 +43,6 @@ from pushgateway_bridge.model.labels import PushGroup, make_push_group
 from pushgateway_bridge.model.report import GroupReport, Report, Shape
 from pushgateway_bridge.model.timestamps import believed_time_ms
 
-MEBIBYTE: Final = 2.0**20
 LARGEST_INTEGER: Final = 2**63
 MAX_SHOWN_BYTES: Final = 65_536
 """Longest body whose details are kept to be shown: agents send two thousand bytes, and masking takes its time."""
@@ -69,14 +69,13 @@ _NO_COUNTERS: Final = DiskIo()
 class _Host:
     """What is the same at every push of a host: its push group, the series that it sent last, and how."""
 
-    __slots__ = ("group", "known", "shape", "unusual")
+    __slots__ = ("group", "shape", "unusual")
 
     def __init__(self, group: PushGroup) -> None:
         self.group = group
         self.shape: Shape = ()
-        self.known: KnownDetails | None = None
         self.unusual: Shape = ()
-        """The last of which nothing could be known."""
+        """The last of which nothing of use could be known."""
 
 
 @lru_cache(maxsize=32_768)
@@ -101,10 +100,9 @@ class _KnownPush(_Push, forbid_unknown_fields=True, gc=False):
     """The same and nothing else: each text in it is looked at, and it is as deep as its structs."""
 
 
+_known = KnownPushes()
 _known_decoder = msgspec.json.Decoder(_KnownPush)
 _decoder = msgspec.json.Decoder(_Push)
-KNOWN_NESTING: Final = 4
-"""``details.network.io_counters``, the deepest there is."""
 
 
 def decode(body: bytes, context: PushContext) -> Report:
@@ -114,9 +112,14 @@ def decode(body: bytes, context: PushContext) -> Report:
         content_type.startswith("application/") and content_type.endswith("+json")
     ):
         raise MalformedBody("Invalid JSON payload")
-    if context.limits.max_nesting >= KNOWN_NESTING:
+    if context.limits.max_nesting >= MAX_NESTING:
+        known = _known.find(body)
+        if known is not None and len(body) <= MAX_SHOWN_BYTES:
+            report = known.report_of(body, context.received_ms)
+            if report is not None:
+                return report
         try:
-            return _report_of(_known_decoder.decode(body), context.received_ms, len(body) <= MAX_SHOWN_BYTES)
+            return _report_of(_known_decoder.decode(body), body, context)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
     # With fewer brackets than that it cannot be nested too deeply.
@@ -129,17 +132,17 @@ def decode(body: bytes, context: PushContext) -> Report:
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         else:
-            return _report_of(push, context.received_ms, len(body) <= MAX_SHOWN_BYTES)
+            return _report_of(push, body, context)
     return _report_of_document(
         _read(body, context.limits.max_nesting), context.received_ms, len(body) <= MAX_SHOWN_BYTES
     )
 
 
-def _report_of(push: _Push, received_ms: int, shown: bool) -> Report:
+def _report_of(push: _Push, body: bytes, context: PushContext) -> Report:
     timestamp_ms = unix_ms(push.timestamp)
     details = push.details
     entry = Entry(
-        believed_time_ms(timestamp_ms, received_ms) // 1000,
+        believed_time_ms(timestamp_ms, context.received_ms) // 1000,
         push.hostname,
         push.cpu,
         push.ram,
@@ -147,57 +150,34 @@ def _report_of(push: _Push, received_ms: int, shown: bool) -> Report:
         push.disk_read or 0.0,
         push.disk_write or 0.0,
     )
-    sent = push.disk_read is not UNSET, push.disk_write is not UNSET
-    host = _host(push.hostname)
-    if host.known is not None and details is not UNSET and timestamp_ms is not None:
-        values = _values_like(host.known, entry, details, sent)
-        if values is not None:
-            if shown:
-                entry.details = host.known.mask(details)
-            group = GroupReport(host.group, host.known.shape, values, timestamp_ms)
-            return Report((group,), accepted=1, entry=encode_entry(entry))
     found = Readings()
+    sent = push.disk_read is not UNSET, push.disk_write is not UNSET
     rates = _put_all(found, entry, None if details is UNSET else details, sent)
+    host = _host(push.hostname)
     last, host.shape = host.shape, found.shape_like(host.shape)
-    known = None
-    if details is not UNSET and shown:
-        if host.shape is last and last is not host.unusual and not found.skipped and timestamp_ms is not None:
-            known = make_known(details, last, found.values, sent, rates)
-            if known is None:
-                host.unusual = last
+    if details is not UNSET and len(body) <= MAX_SHOWN_BYTES:
+        if (
+            host.shape is last
+            and last is not host.unusual
+            and not found.skipped
+            and timestamp_ms is not None
+            and isinstance(push, _KnownPush)
+        ):
+            _note(host, body, push, found.values, rates)
         entry.details = mask_details(details)
-        if known is not None:
-            known.note_masked(details)
-            host.known = known
     return _finished(host, found, entry, timestamp_ms)
 
 
-def _values_like(
-    known: KnownDetails, entry: Entry, details: Details, sent: tuple[bool, bool]
-) -> list[float] | None:
-    """The values of a push whose series are the *known* ones; ``None`` if that is not certain.
-
-    *sent* says which of the two disk rates were.
-    """
-    cpu, memory, disk = entry.cpu, entry.ram, entry.disk
-    if sent != known.sent or not (0 <= cpu <= 100 and 0 <= memory <= 100 and 0 <= disk <= 100):
-        return None
-    of_details = known.values_of(details)
-    if of_details is None:
-        return None
-    values = [cpu / 100, memory / 100, disk / 100, *of_details]
-    read, written = known.rates
-    if read:
-        rate = entry.disk_read * MEBIBYTE
-        if not 0 <= rate < math.inf:
-            return None
-        values.append(rate)
-    if written:
-        rate = entry.disk_write * MEBIBYTE
-        if not 0 <= rate < math.inf:
-            return None
-        values.append(rate)
-    return values
+def _note(host: _Host, body: bytes, push: _KnownPush, values: list[float], rates: tuple[bool, bool]) -> None:
+    """Remember how *body* was read, for the next one of this *host*."""
+    last = _known.find(body)
+    known = None
+    if last is None or last.is_of_use or last.shape is not host.shape:
+        known = make_known(body, push, host.group, host.shape, values, rates)
+    if known is None:  # it cannot be, or it was and the next one was not like it
+        host.unusual = host.shape
+    else:
+        _known.keep(body, known)
 
 
 def _report_of_document(document: Document, received_ms: int, shown: bool) -> Report:

@@ -88,29 +88,28 @@ def _masked_text(text: str) -> str:
 
 def mask_details(details: Details) -> Details:
     """*details* itself, without addresses."""
-    mask_changing_texts(details)
+    details.collected_at = _masked_field(details.collected_at)
     if details.cpu:
         processor = details.cpu.processor
         details.cpu.processor = _remembered(processor) if processor else processor
     if details.disk:
         details.disk.mount = _masked_field(details.disk.mount)
     if details.network and details.network.primary_interface:
-        details.network.primary_interface = _masked_interface(details.network.primary_interface)
-    if details.uptime and isinstance(details.uptime.boot_time, str):
-        details.uptime.boot_time = _remembered(details.uptime.boot_time)
+        details.network.primary_interface = masked_interface(details.network.primary_interface)
+    if details.uptime:
+        human = details.uptime.human
+        # Hosts say the same for a minute or longer.
+        details.uptime.human = _remembered(human) if human else human
+        if isinstance(details.uptime.boot_time, str):
+            details.uptime.boot_time = _remembered(details.uptime.boot_time)
     if details.system:
-        details.system = _masked_system(details.system)
+        details.system = masked_system(details.system)
     return details
 
 
-def mask_changing_texts(details: Details) -> None:
-    """Mask those texts in *details* that are others at every report."""
-    details.collected_at = _masked_field(details.collected_at)
-    if details.uptime:
-        human = details.uptime.human
-        details.uptime.human = (
-            _remembered(human) if human else human
-        )  # hosts say the same for a minute or longer
+def is_shown_as_sent(text: str) -> bool:
+    """Whether no address is in *text*."""
+    return _TIME.fullmatch(text) is not None or _remembered(text) == text
 
 
 def _masked_field(text: Text) -> Text:
@@ -124,7 +123,8 @@ def _remembered(text: str) -> str:
 
 
 @lru_cache(maxsize=16_384)
-def _masked_interface(interface: InterfaceGroup) -> InterfaceGroup:
+def masked_interface(interface: InterfaceGroup) -> InterfaceGroup:
+    """*interface* without addresses."""
     duplex = interface.duplex
     return InterfaceGroup(
         _masked_field(interface.name),
@@ -142,7 +142,8 @@ def _blanked(address: Text) -> Text:
 
 
 @lru_cache(maxsize=16_384)
-def _masked_system(system: SystemGroup) -> SystemGroup:
+def masked_system(system: SystemGroup) -> SystemGroup:
+    """*system* without addresses but for the host's name."""
     return SystemGroup(
         system.hostname,
         *(

@@ -7,7 +7,6 @@ agents send no name of their own, so that its number is the instance.
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import attrgetter
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -24,6 +23,7 @@ from pushgateway_bridge.dialects.host_families import (
     MEMORY_USED_RATIO,
 )
 from pushgateway_bridge.dialects.json_body import read_json
+from pushgateway_bridge.dialects.layout import MAX_NESTING, Layouts
 from pushgateway_bridge.dialects.psutil_host import (
     DISK_IO_SERIES,
     LOGICAL_CORES,
@@ -47,10 +47,12 @@ from pushgateway_bridge.dialects.psutil_host import (
     unix_ms,
 )
 from pushgateway_bridge.dialects.psutil_known import (
+    CONSTANTS,
     DISK_IO_FIELDS,
     NETWORK_IO_FIELDS,
-    AlikeNumbers,
+    AlikeBodies,
     Fields,
+    make_alike,
 )
 from pushgateway_bridge.errors import MalformedBody, PushRejected
 from pushgateway_bridge.model.family import Family, SeriesClass
@@ -113,15 +115,18 @@ _decoder = msgspec.json.Decoder(_Sample)
 class _Agent:
     """What is the same at every push of an agent: its push group, who it is, and the series that it sent last."""
 
-    __slots__ = ("group", "info", "known", "shape", "unusual")
+    __slots__ = ("group", "info", "known", "known_is_of_use", "shape", "unusual")
 
     def __init__(self, group: PushGroup, info: OneSeries) -> None:
         self.group = group
         self.info = info
         self.shape: Shape = ()
-        self.known: _Known | None = None
+        self.known: AlikeBodies | None = None
+        """What is known of bodies with that shape."""
+        self.known_is_of_use = True
+        """Whether there was a body like the one that is known."""
         self.unusual: Shape = ()
-        """The last of which nothing could be known."""
+        """The last of which nothing of use could be known."""
 
 
 @lru_cache(maxsize=32_768)
@@ -137,15 +142,15 @@ def decode(body: bytes, context: PushContext) -> Report:
     Raises MalformedBody, with the words that these agents know, for anything else.
     """
     assert context.pusher is not None, "token_need is ALWAYS"
-    sample, skipped = _read(body, context.limits.max_nesting)
     agent = _agent(context.pusher)
+    if agent.known is not None and context.limits.max_nesting >= MAX_NESTING:
+        read = agent.known.read(body)
+        if read is not None and (timestamp_ms := unix_ms(read[0].timestamp)) is not None:
+            agent.known_is_of_use = True
+            return Report((GroupReport(agent.group, agent.shape, read[1], timestamp_ms),), accepted=1)
+    sample, skipped = _read(body, context.limits.max_nesting)
     timestamp = None if sample.timestamp is UNSET else sample.timestamp
     timestamp_ms = unix_ms(timestamp)
-    if agent.known is not None and not skipped and timestamp_ms is not None:
-        values = agent.known.values_of(sample)
-        if values is not None:
-            group = GroupReport(agent.group, agent.known.shape, values, timestamp_ms)
-            return Report((group,), accepted=1)
     found = Readings(skipped)
     if sample.cpu is not None:
         _put_cpu(found, sample.cpu)
@@ -158,13 +163,21 @@ def decode(body: bytes, context: PushContext) -> Report:
     found.put(agent.info, 1.0)
     if timestamp is not None and timestamp_ms is None:
         found.skipped += 1
-    last, agent.shape = agent.shape, found.shape_like(agent.shape)
-    if agent.shape is last and last is not agent.unusual and not found.skipped:
-        agent.known = _make_known(sample, last, found.values)
-        if agent.known is None:
-            agent.unusual = last
+    _note(agent, body, sample, found)
     group = GroupReport(agent.group, agent.shape, found.values, timestamp_ms)
     return Report((group,), accepted=1, skipped_values=found.skipped)
+
+
+def _note(agent: _Agent, body: bytes, sample: _Sample, found: Readings) -> None:
+    """Remember what was found in *body*, and how, for the next one of this *agent*."""
+    last, agent.shape = agent.shape, found.shape_like(agent.shape)
+    if agent.shape is not last:
+        agent.known, agent.known_is_of_use = None, True
+    elif last is not agent.unusual and not found.skipped:
+        agent.known = _make_known(body, sample, found.values) if agent.known_is_of_use else None
+        if agent.known is None:  # it cannot be, or it was and the next one was not like it
+            agent.unusual = last
+        agent.known_is_of_use = False
 
 
 def _read(body: bytes, max_nesting: int) -> tuple[_Sample, int]:
@@ -240,105 +253,56 @@ def _put_partitions(found: Readings, partitions: list[_Partition | None] | tuple
         put_filesystem(found, series, partition.total, partition.used, partition.free)
 
 
-# Samples like an agent's last one
+# Samples like an agent's last one; psutil_known.py says what for
 
-_PARTITION: Final = attrgetter("device", "mountpoint", "fstype")
-
-
-class _Known:
-    """What was found in a sample of which nothing was left out; psutil_known.py says what for."""
-
-    __slots__ = (
-        "_before_disk",
-        "_before_loads",
-        "_cores",
-        "_has_usage",
-        "_loads",
-        "_numbers",
-        "_partitions",
-        "shape",
+_LAYOUTS: Final = Layouts(
+    dict.fromkeys(
+        (
+            "cpu.usage_percent",
+            "cpu.per_core_usage[]",
+            "memory.used_percent",
+            "memory.usage_percent",
+            "memory.percent",
+        ),
+        Percent,
     )
-
-    def __init__(
-        self, sample: _Sample, shape: Shape, fields: Fields, before_loads: int, before_disk: int
-    ) -> None:
-        """So many of the numbers of *fields* come before the load, and before the file systems."""
-        self.shape = shape
-        self._numbers = AlikeNumbers(fields)
-        self._before_loads = before_loads
-        self._before_disk = before_disk
-        cpu, disk = sample.cpu, sample.disk
-        self._has_usage = cpu is not None and cpu.usage_percent is not None
-        self._cores = 0 if cpu is None else len(cpu.per_core_usage or ())
-        self._loads = 0 if cpu is None else len(cpu.load_avg or ())
-        partitions = (None if disk is None else disk.partitions) or ()
-        self._partitions = tuple([_PARTITION(one) for one in partitions])
-
-    def values_of(self, sample: _Sample) -> list[float] | None:
-        """The values of the series of *sample*; ``None`` if it is not alike."""
-        numbers = self._numbers.fetch(sample)
-        if numbers is None:
-            return None
-        values: list[float] = []
-        cpu, disk = sample.cpu, sample.disk
-        try:
-            if cpu is not None:
-                cores, loads = cpu.per_core_usage or (), cpu.load_avg or ()
-                if (
-                    len(cores) != self._cores
-                    or len(loads) != self._loads
-                    or (cpu.usage_percent is not None) != self._has_usage
-                ):
-                    return None
-                if cpu.usage_percent is not None:
-                    values.append(cpu.usage_percent / 100)
-                values += [percent / 100 for percent in cores]  # type: ignore[operator]
-                values += numbers[: self._before_loads]
-                values += [load * 1.0 for load in loads]  # type: ignore[operator]
-            values += numbers[self._before_loads : self._before_disk]
-            partitions = (None if disk is None else disk.partitions) or ()
-            if len(partitions) != len(self._partitions):
-                return None
-            for one, alike in zip(partitions, self._partitions, strict=True):
-                if _PARTITION(one) != alike:
-                    return None
-                total, used, free = one.total, one.used, one.free  # type: ignore[union-attr]
-                if free > total or used > total:  # type: ignore[operator]
-                    return None
-                values += (total * 1.0, free * 1.0, (total - used) * 1.0)  # type: ignore[operator]
-        except (AttributeError, TypeError):  # something is not there
-            return None
-        values += numbers[self._before_disk :]
-        values.append(1.0)
-        return values
+)
 
 
-def _make_known(sample: _Sample, shape: Shape, values: list[float]) -> _Known | None:
-    """What is known of a *sample* that gave *values* for *shape*; ``None`` if it would not give them again."""
+def _make_known(body: bytes, sample: _Sample, values: list[float]) -> AlikeBodies | None:
+    """What is known of *body*, which is a *sample* that gave *values*; ``None`` if it would not give them again."""
     fields = Fields(sample)
-    before_loads = 0
     if fields.is_there("cpu"):
-        other = fields.is_there("cpu.freq")
-        fields.put_frequency(*(("cpu.freq.current",) if other else ()), "cpu.frequency_mhz")
-        if other:
-            fields.put_frequency("cpu.freq.min")
-            fields.put_frequency("cpu.freq.max")
-        before_loads = len(fields.numbers)
-        fields.put("cpu.count")
-        fields.put("cpu.count_logical")
+        _find_cpu(fields)
     if fields.is_there("memory"):
-        total = fields.put_parts("memory", "available")
-        if total < 0 or len(fields.numbers) != total + 2:
+        fields.put_parts("memory", "available")
+        if not (fields.is_sent("memory.total") and fields.is_sent("memory.available")):
             return None  # the share may be told instead
-    before_disk = len(fields.numbers)
     if fields.is_there("disk"):
+        for partition in fields.items("disk.partitions"):
+            if not fields.is_sent(partition):  # null stands where a file system may
+                return None
+            fields.same += [f"{partition}.{name}" for name in ("device", "mountpoint", "fstype")]
+            fields.put_filesystem(partition)
         fields.put_all("disk.io", DISK_IO_FIELDS)
     fields.put_all("network", NETWORK_IO_FIELDS)
-    try:
-        known = _Known(sample, shape, fields, before_loads, before_disk)
-    except AttributeError:  # null stands where a file system may
-        return None
-    return known if known.values_of(sample) == values else None
+    fields.values.append(CONSTANTS)
+    return make_alike(_LAYOUTS, body, fields, values)
+
+
+def _find_cpu(fields: Fields) -> None:
+    fields.put_percent("cpu.usage_percent")
+    for core in fields.items("cpu.per_core_usage"):
+        fields.put_percent(core)
+    other = fields.is_there("cpu.freq")
+    fields.put_frequency(*(("cpu.freq.current",) if other else ()), "cpu.frequency_mhz")
+    if other:
+        fields.put_frequency("cpu.freq.min")
+        fields.put_frequency("cpu.freq.max")
+    for load in fields.items("cpu.load_avg"):
+        fields.put(load)
+    fields.put("cpu.count")
+    fields.put("cpu.count_logical")
 
 
 T = TypeVar("T")
