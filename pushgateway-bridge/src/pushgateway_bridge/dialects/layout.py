@@ -45,19 +45,27 @@ class Layouts:
         """
         self._types = {**_TYPES, **{f".{path}": type_ for path, type_ in given.items()}}
         self._decoders: dict[Kind, msgspec.json.Decoder[Any]] = {}
+        self._last: msgspec.json.Decoder[Any] | None = None
 
-    def decoder_of(self, document: dict[str, Any]) -> msgspec.json.Decoder[Any] | None:
-        """The decoder of bodies that are laid out like *document*; ``None`` if there is to be none.
+    def decoder_of(self, body: bytes) -> msgspec.json.Decoder[Any] | None:
+        """The decoder of bodies that are laid out like *body*, which is a JSON object; ``None`` if there is to be none.
 
         It makes structs of objects. All numbers are floats, all texts have at most MAX_TEXT characters.
         """
+        if self._last is not None and _takes(self._last, body):
+            return self._last  # most hosts send what the one before sent
         try:
-            kind = self._kind("", document, MAX_NESTING)
+            kind = self._kind("", msgspec.json.decode(body), MAX_NESTING)
         except _NoLayout:
             return None
         decoder = self._decoders.get(kind)
-        if decoder is None and len(self._decoders) < MAX_LAYOUTS and _fields(kind) <= MAX_FIELDS:
+        if decoder is None:
+            if len(self._decoders) >= MAX_LAYOUTS or _fields(kind) > MAX_FIELDS:
+                return None
             decoder = self._decoders[kind] = msgspec.json.Decoder(self._type(kind))
+        if not _takes(decoder, body):  # a number or a text is too long
+            return None
+        self._last = decoder
         return decoder
 
     def _kind(self, path: str, value: object, nesting: int) -> Kind:
@@ -104,6 +112,14 @@ class Layouts:
 
 
 _NOTHING: Final = Annotated[list[None], msgspec.Meta(max_length=0)]
+
+
+def _takes(decoder: msgspec.json.Decoder[Any], body: bytes) -> bool:
+    try:
+        decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _fields(kind: Kind) -> int:

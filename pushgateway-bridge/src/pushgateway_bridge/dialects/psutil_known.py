@@ -36,6 +36,12 @@ NETWORK_IO_FIELDS: Final = (
 )
 
 
+@lru_cache(maxsize=4096)
+def _split(path: str) -> tuple[str | int, ...]:
+    """The names and places in *path*."""
+    return tuple([int(name) if name.isdigit() else name for name in path.split(".")])
+
+
 class Formula(NamedTuple):
     """A Python expression of numbers: *text*, with ``{}`` for each of them, and the *paths* where these are."""
 
@@ -67,8 +73,8 @@ class Fields:
     def get(self, path: str) -> Any:
         """What the document has at *path*."""
         value: Any = self.document
-        for name in path.split("."):
-            value = value[int(name)] if name.isdigit() else getattr(value, name)
+        for name in _split(path):
+            value = value[name] if isinstance(name, int) else getattr(value, name)
         return value
 
     def is_sent(self, path: str) -> bool:
@@ -142,7 +148,7 @@ class AlikeBodies:
     def __init__(
         self, decoder: msgspec.json.Decoder[Any], fields: Fields, constants: list[float], body: bytes
     ) -> None:
-        """*decoder* is that of the layout of *body*. Raises DecodeError if it does not take this one."""
+        """*decoder* is that of the layout of *body*."""
         # What is not there or null cannot be anything else in a body that the decoder takes.
         same = tuple([path for path in fields.same if fields.is_sent(path)])
         self._decode = decoder.decode
@@ -166,15 +172,12 @@ class AlikeBodies:
 
 def make_alike(layouts: Layouts, body: bytes, fields: Fields, values: list[float]) -> AlikeBodies | None:
     """What is known of *body*, which gave *values*; ``None`` if it would not give them again."""
-    decoder = layouts.decoder_of(msgspec.json.decode(body))
+    decoder = layouts.decoder_of(body)
     if decoder is None:
         return None
     at = fields.values.index(CONSTANTS)
     constants = values[at : len(values) - len(fields.values) + 1 + at]
-    try:
-        alike = AlikeBodies(decoder, fields, constants, body)
-    except msgspec.DecodeError:  # a number is too large
-        return None
+    alike = AlikeBodies(decoder, fields, constants, body)
     read = alike.read(body)
     return None if read is None or read[1] != values else alike
 
