@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ PACKAGES = (
     "busybox-static",
 )
 PODMAN_COMPOSE = "podman-compose==1.6.0"
+FOLDERS = "telemetry-compose"
+"""How the names of their folders begin; the process that made one follows."""
 
 # runc because crun refuses machines where both control group versions are mounted; the limits because the
 # defaults are above what an unprivileged init may set.
@@ -56,6 +59,10 @@ class Engine:
             "CONTAINERS_CONF": str(folder / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         }
+
+    def prepare(self) -> None:
+        """Write the settings, with the quickest storage that works here."""
+        folder = self.folder
         (folder / "containers.conf").write_text(CONTAINERS_CONF.format(folder=folder))
         (folder / "networks").mkdir()
         for driver in ("overlay", "vfs"):  # vfs copies whole layers, but works everywhere
@@ -130,6 +137,24 @@ class Engine:
             said = (done.stdout + done.stderr)[-4000:]
             raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}")
         return done
+
+
+def start_engine(podman_compose: Path) -> Engine:
+    """An engine in a new folder.
+
+    Those of test runs that were cut short are closed: their name servers would answer for the new one.
+    """
+    folders = Path(tempfile.gettempdir())
+    for folder in folders.glob(f"{FOLDERS}-*-*"):
+        if not Path("/proc", folder.name.split("-")[-2]).exists():
+            Engine(folder, podman_compose).close()
+    engine = Engine(Path(tempfile.mkdtemp(prefix=f"{FOLDERS}-{os.getpid()}-")), podman_compose)
+    try:
+        engine.prepare()
+    except BaseException:
+        engine.close()
+        raise
+    return engine
 
 
 def why_not_here() -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -30,6 +31,11 @@ def complaints() -> list[str]:
     found += [] if files else [f"no dashboard in {dashboards}"]
     found += [f"no uid in {path}" for path in files if not json.loads(path.read_text()).get("uid")]
     found += [] if os.environ.get("PROMETHEUS_URL") else ["PROMETHEUS_URL is not set"]
+    found += [
+        f"cannot be read: {path}"
+        for name in ("GF_SERVER_CERT_FILE", "GF_SERVER_CERT_KEY", "GF_SECURITY_ADMIN_PASSWORD__FILE")
+        if (path := os.environ.get(name)) and not os.access(path, os.R_OK)
+    ]
     found += [] if os.access("/var/lib/grafana", os.W_OK) else ["/var/lib/grafana cannot be written"]
     return found
 
@@ -47,4 +53,9 @@ class Answer(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if found := complaints():
         sys.exit("; ".join(found))
-    HTTPServer(("0.0.0.0", 3000), Answer).serve_forever()
+    server = HTTPServer(("0.0.0.0", 3000), Answer)
+    if os.environ.get("GF_SERVER_PROTOCOL") == "https":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(os.environ["GF_SERVER_CERT_FILE"], os.environ["GF_SERVER_CERT_KEY"])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()

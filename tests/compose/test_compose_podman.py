@@ -5,141 +5,38 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from stack.settings import PARTS, setting_of
-from tests.compose import standins
-from tests.compose.engine import Engine, install_packages, install_podman_compose, why_not_here
+from stack.settings import PARTS
+from tests.compose.engine import Engine
+from tests.compose.running import (
+    IMAGES,
+    SCRAPE_SECONDS,
+    START_SECONDS,
+    Stack,
+    checkout,
+    eventually,
+    free_ports,
+    started,
+)
 
-Found = TypeVar("Found")
-
-PROJECT = "telemetry-test"
-START_SECONDS = 180
-SCRAPE_SECONDS = 60
-READ_BY_COMPOSE = ("docker-compose.yml", "prometheus", "alertmanager", "grafana")
-IMAGES = {"host-exporter:0.1.0": "exporter", "pushgateway-bridge:0.1.0": "pushgateway-bridge"}
 PUSH = {"name": "my-server", "cpuC": 8, "cpuL": 63, "tRam": 31387, "uRam": 16382, "disk": 50400}
-
-
-class Stack(NamedTuple):
-    """The started compose file."""
-
-    engine: Engine
-    directory: Path
-    ports: Mapping[str, int]
-    """By part, on 127.0.0.1."""
-
-    def environment(self) -> dict[str, str]:
-        return {setting_of(part): f"127.0.0.1:{port}" for part, port in self.ports.items()}
-
-    def compose(self, *arguments: str) -> None:
-        self.engine.compose(PROJECT, self.directory, *arguments, environment=self.environment())
-
-    def container(self, service: str) -> str:
-        return f"{PROJECT}_{service}_1"
-
-    def execute(self, service: str, *command: str, check: bool = True) -> str:
-        """What *command* prints inside the container of *service*."""
-        return self.engine.podman("exec", self.container(service), *command, check=check).stdout.strip()
-
-    def check_health(self) -> dict[str, bool]:
-        """Run each container's health check now: without systemd nothing else does."""
-        return {
-            part: self.engine.podman("healthcheck", "run", self.container(part), check=False).returncode == 0
-            for part in PARTS
-        }
-
-    def get(self, part: str, path: str, **params: str) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.ports[part]}{path}", params=params, timeout=10)
-
-    def push(self, body: Mapping[str, object]) -> requests.Response:
-        url = f"http://127.0.0.1:{self.ports['bridge']}/api/telemetry"
-        return requests.post(url, json=body, timeout=10)
-
-    def query(self, promql: str) -> list[float]:
-        """The values that Prometheus has now."""
-        answer = self.get("prometheus", "/api/v1/query", query=promql).json()
-        return [float(series["value"][1]) for series in answer["data"]["result"]]
-
-    def logs(self) -> str:
-        """The last lines of every container, for a failure's message."""
-        names = [self.container(service) for service in ("config", *PARTS)]
-        done = [self.engine.podman("logs", "--tail", "15", name, check=False) for name in names]
-        return "\n".join(
-            f"== {name}\n{each.stdout}{each.stderr}" for name, each in zip(names, done, strict=True)
-        )
-
-
-def free_ports() -> dict[str, int]:
-    """A free port for each part."""
-    sockets = {part: socket.socket() for part in PARTS}
-    for each in sockets.values():
-        each.bind(("127.0.0.1", 0))
-    ports = {part: each.getsockname()[1] for part, each in sockets.items()}
-    for each in sockets.values():
-        each.close()
-    return ports
-
-
-def eventually(seconds: float, ask: Callable[[], Found], wanted: Callable[[Found], bool]) -> Found:
-    """What *ask* gave when it was *wanted*, or last when the time was over."""
-    deadline = time.monotonic() + seconds
-    while not wanted(found := ask()) and time.monotonic() < deadline:
-        time.sleep(1)
-    return found
-
-
-@pytest.fixture(scope="module")
-def engine(repository: Path) -> Iterator[Engine]:
-    """podman with the stand-ins and our two images, built from our Dockerfiles."""
-    if reason := why_not_here():
-        pytest.skip(reason)
-    install_packages()
-    cache = repository / "build/compose"
-    cache.mkdir(parents=True, exist_ok=True)
-    engine = Engine(
-        Path(tempfile.mkdtemp(prefix="telemetry-compose-")), install_podman_compose(cache / "podman-compose")
-    )
-    try:
-        standins.make_all(engine, repository, cache)
-        for image, folder in IMAGES.items():
-            engine.build(image, repository / folder / "Dockerfile", repository)
-        yield engine
-    finally:
-        engine.close()
 
 
 @pytest.fixture(scope="module")
 def stack(engine: Engine, repository: Path) -> Iterator[Stack]:
-    """The compose file, started from a copy: a `.env` of whoever runs the test is not read."""
-    directory = engine.folder / "checkout"
-    directory.mkdir()
-    for name in READ_BY_COMPOSE:
-        copy = shutil.copytree if (repository / name).is_dir() else shutil.copy
-        copy(repository / name, directory / name)
-    stack = Stack(engine, directory, free_ports())
-    with ThreadPoolExecutor() as pool:
-        starting = pool.submit(stack.compose, "up", "--no-build", "-d")
-        # Newer podman waits for `service_healthy`, which nothing but this loop brings about here.
-        eventually(START_SECONDS, stack.check_health, lambda _: starting.done())
-        starting.result(START_SECONDS)
-    try:
-        healthy = eventually(START_SECONDS, stack.check_health, lambda health: all(health.values()))
-        assert all(healthy.values()), f"{healthy}\n{stack.logs()}"
+    directory = checkout(repository, engine.folder / "checkout")
+    with started(Stack(engine, "telemetry-test", directory, free_ports())) as stack:
         yield stack
-    finally:
-        stack.compose("down", "--volumes")
+
+
+def push(stack: Stack, body: Mapping[str, object]) -> requests.Response:
+    return requests.post(f"http://127.0.0.1:{stack.ports['bridge']}/api/telemetry", json=body, timeout=10)
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -173,14 +70,8 @@ def test_configuration_is_written_once_for_alertmanager_alone(stack: Stack) -> N
     assert "${" not in stack.execute("alertmanager", "cat", "/config/alertmanager.yml")
 
 
-def last_words(stack: Stack, part: str) -> str:
-    """What a container said last."""
-    done = stack.engine.podman("logs", "--tail=30", stack.container(part), check=False)
-    return done.stdout + done.stderr
-
-
 def test_push_through_the_published_port_is_found_in_prometheus(stack: Stack) -> None:
-    accepted = stack.push(PUSH)
+    accepted = push(stack, PUSH)
     found = eventually(
         SCRAPE_SECONDS,
         lambda: stack.query('node_memory_MemTotal_bytes{job="pixeltracker",instance="my-server"}'),
@@ -223,7 +114,7 @@ def test_prometheus_scrapes_every_part_but_the_stand_in(stack: Stack) -> None:
 
     found = eventually(SCRAPE_SECONDS, up, lambda found: found == wanted)
 
-    assert found == wanted, last_words(stack, "prometheus")
+    assert found == wanted, stack.last_words("prometheus")
 
 
 def test_prometheus_finds_alertmanager_and_loads_the_rules(stack: Stack) -> None:
@@ -273,7 +164,7 @@ def test_part_is_no_root_cannot_write_its_root_and_listens_on_loopback(stack: St
 
 def test_push_outlives_a_killed_bridge(stack: Stack) -> None:
     """SIGKILL, so that nothing is written on the way out; only the journal's volume is left of the container."""
-    accepted = stack.push({**PUSH, "name": "kept"})
+    accepted = push(stack, {**PUSH, "name": "kept"})
     stack.engine.podman("kill", "--signal", "KILL", stack.container("bridge"))
     stack.engine.podman("wait", "--condition", "stopped", stack.container("bridge"))
 
