@@ -12,9 +12,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from pushgateway_bridge.access_rules import is_loopback
 from pushgateway_bridge.cli import HELP, main
 from pushgateway_bridge.config import environment_name, setting_names
+from pushgateway_bridge.config_rules import is_loopback
 from pushgateway_bridge.journal.lock import FolderLock
 
 

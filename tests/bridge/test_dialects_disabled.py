@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from pushgateway_bridge.access.token import Right
-from pushgateway_bridge.access_rules import enabled_dialects
 from pushgateway_bridge.app import Bridge
 from pushgateway_bridge.cli import main
 from pushgateway_bridge.config import Config, DialectsConfig, JournalConfig, ViewerConfig, load
+from pushgateway_bridge.config_rules import enabled_dialects
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import TokenNeed
 from pushgateway_bridge.errors import StartFailed

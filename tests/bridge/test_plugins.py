@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from pushgateway_bridge import plugin_api
-from pushgateway_bridge.access_rules import check_access
 from pushgateway_bridge.app import Bridge
 from pushgateway_bridge.cli import main
 from pushgateway_bridge.config import Config, DialectsConfig, JournalConfig, LimitsConfig, ViewerConfig
+from pushgateway_bridge.config_rules import check_access
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.plugin_api import API_VERSION, TAKEN_VERSIONS

@@ -17,8 +17,8 @@ import pytest
 import trustme
 import yaml
 
-from pushgateway_bridge.access_rules import access_rules, check_access
 from pushgateway_bridge.config import Config, load, remotes_of
+from pushgateway_bridge.config_rules import access_rules, check_access
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.errors import StartFailed
 from stack import parts, settings, tools

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pushgateway_bridge.access_rules import access_rules, check_access
 from pushgateway_bridge.config import load, remotes_of
+from pushgateway_bridge.config_rules import access_rules, check_access
 from pushgateway_bridge.dialects import DIALECTS
 from stack import tools
 

@@ -27,14 +27,6 @@ from starlette.types import ASGIApp
 from pushgateway_bridge.access.control import control_socket
 from pushgateway_bridge.access.sessions import Sessions
 from pushgateway_bridge.access.tokens import LAST_USED_SECONDS, FolderInUse, Tokens
-from pushgateway_bridge.access_rules import (
-    RELOADED,
-    access_rules,
-    check_access,
-    differing,
-    enabled_dialects,
-    series_limits,
-)
 from pushgateway_bridge.alerts.history import AlertHistory, HistoryLimits
 from pushgateway_bridge.alerts.reconcile import Reconciler
 from pushgateway_bridge.application import Parts, build_application
@@ -44,6 +36,14 @@ from pushgateway_bridge.config import (
     remotes_of,
     split_address,
     stats_secret,
+)
+from pushgateway_bridge.config_rules import (
+    RELOADED,
+    access_rules,
+    check_access,
+    differing,
+    enabled_dialects,
+    series_limits,
 )
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, PushLimits

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pushgateway_bridge.access.tokens import Tokens
-from pushgateway_bridge.access_rules import check_access, listen_addresses
 from pushgateway_bridge.config import Config, access_directory, remotes_of, split_address, stats_secret
+from pushgateway_bridge.config_rules import check_access, listen_addresses
 from pushgateway_bridge.dialects.dialect import Dialect
 from pushgateway_bridge.errors import StartFailed
 from pushgateway_bridge.mappings.load import load_mappings

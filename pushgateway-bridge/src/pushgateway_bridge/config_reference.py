@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 
 from pushgateway_bridge import config as settings
-from pushgateway_bridge.access_rules import RELOADED
 from pushgateway_bridge.config import (
     ALIASES,
     SECTIONS,
@@ -21,6 +20,7 @@ from pushgateway_bridge.config import (
     setting_default,
     setting_names,
 )
+from pushgateway_bridge.config_rules import RELOADED
 from pushgateway_bridge.render_config import ALIASES as RENDERED_ALIASES
 
 HEAD: Final = """# Configuration of the push bridge

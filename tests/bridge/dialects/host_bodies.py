@@ -8,6 +8,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from pushgateway_bridge.dialects import statix
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.report import Report
@@ -15,6 +16,12 @@ from tests.bridge.dialects.test_pixeltracker import NUMBERS, TEXTS, VALUES, asse
 
 MAX_LABEL_BYTES: Final = 1024
 BYTES: Final = st.binary(max_size=200) | TEXTS.map(str.encode)
+
+
+def forget_statix() -> None:
+    """Have statix know nothing of its hosts: what it shows of those that it knows is written as they sent it."""
+    statix._host.cache_clear()
+    statix._known.forget()
 
 
 def near_misses(

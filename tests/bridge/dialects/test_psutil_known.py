@@ -22,17 +22,13 @@ from pushgateway_bridge.dialects.statix_details import Details
 from pushgateway_bridge.dialects.statix_entry import _TIME
 from pushgateway_bridge.errors import PushRejected
 from pushgateway_bridge.model.report import Report
+from tests.bridge.dialects.host_bodies import forget_statix
 from tests.bridge.dialects.test_pixeltracker import RECEIVED_MS
 
 CASES: Final = Path(__file__).parent / "cases"
 CONTEXT: Final = PushContext(
     RECEIVED_MS, "application/json", Pusher(12, "nas", job="statusmonitor", instance="12")
 )
-
-
-def forget_statix() -> None:
-    statix._host.cache_clear()
-    statix._known.forget()
 
 
 FORGET: Final[dict[str, Callable[[], None]]] = {

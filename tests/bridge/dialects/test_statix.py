@@ -28,6 +28,7 @@ from tests.bridge.dialects.host_bodies import (
     assert_outcome,
     assert_pairs,
     assert_taken_or_refused,
+    forget_statix,
     near_misses,
     torn_bodies,
 )
@@ -130,6 +131,11 @@ def assert_bounded(report: Report) -> None:
     assert report.entry is not None
     assert b"\n" not in report.entry
     json.loads(report.entry)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> None:
+    forget_statix()
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda file: file.stem)

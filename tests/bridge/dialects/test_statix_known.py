@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pushgateway_bridge.dialects import statix, statix_known
 from pushgateway_bridge.dialects.masking import MASK, mask_text
 from pushgateway_bridge.model.report import Report
+from tests.bridge.dialects.host_bodies import forget_statix
 from tests.bridge.dialects.test_pixeltracker import RECEIVED_MS
-from tests.bridge.dialects.test_psutil_known import CASES, CONTEXT, changed, forget_statix
+from tests.bridge.dialects.test_psutil_known import CASES, CONTEXT, changed
 
 DOCUMENT: Final[dict[str, Any]] = json.loads((CASES / "statix" / "agent_linux.json").read_bytes())
 FULL: Final[dict[str, Any]] = json.loads((CASES / "statix" / "agent_full.json").read_bytes())

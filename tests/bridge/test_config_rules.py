@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from pushgateway_bridge.access.rules import AccessRules
-from pushgateway_bridge.access_rules import (
+from pushgateway_bridge.config import AccessConfig, Config, LimitsConfig, WebConfig, load, setting_names
+from pushgateway_bridge.config_rules import (
     RELOADED,
     access_rules,
     check_access,
@@ -15,7 +16,6 @@ from pushgateway_bridge.access_rules import (
     is_loopback,
     series_limits,
 )
-from pushgateway_bridge.config import AccessConfig, Config, LimitsConfig, WebConfig, load, setting_names
 from pushgateway_bridge.dialects import DIALECTS
 from pushgateway_bridge.dialects.dialect import Dialect, TokenNeed
 from pushgateway_bridge.errors import StartFailed
