@@ -176,7 +176,7 @@ def test_a_renewed_certificate_is_taken_over(stack: Stack, authority: trustme.CA
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_is_to_be_started_again_when_it_ends(stack: Stack, part: str) -> None:
-    """That an engine does so is not shown: this podman has nobody to do it."""
+    """That an engine does so is not shown: podman, as it runs here, did not."""
     host = stack.engine.inspect("container", stack.container(part))["HostConfig"]
 
     assert host["RestartPolicy"]["Name"] == "always"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushgateway_bridge.dialects import statix, statusmonitor
+from pushgateway_bridge.dialects import psutil_known, statix, statusmonitor
 from pushgateway_bridge.dialects.dialect import Dialect, PushContext, Pusher
 from pushgateway_bridge.dialects.layout import Layouts
 from pushgateway_bridge.dialects.masking import mask_text
-from pushgateway_bridge.dialects.psutil_known import CONSTANTS, AlikeBodies, Fields, make_alike
+from pushgateway_bridge.dialects.psutil_known import CONSTANTS, MAX_VALUES, AlikeBodies, Fields, make_alike
 from pushgateway_bridge.dialects.statix_details import Details
 from pushgateway_bridge.dialects.statix_entry import _TIME
 from pushgateway_bridge.errors import PushRejected
@@ -383,6 +383,32 @@ def test_nothing_is_kept_of_an_agent_whose_reports_are_never_alike(
         decoded(name, document)
 
     assert len(made) == 1
+
+
+def test_nothing_is_known_of_more_values_than_a_function_is_made_for() -> None:
+    for cores, known in ((MAX_VALUES - 4, True), (MAX_VALUES, False)):
+        document = {"timestamp": 1769932800, "cpu": {"per_core_usage": [5.0] * cores}}
+        FORGET["statusmonitor"]()
+        for _ in range(3):
+            decoded("statusmonitor", document)
+
+        assert is_known("statusmonitor", json.dumps(document).encode()) is known
+
+
+def test_no_more_functions_are_made_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil_known, "_fetchers", {})
+    monkeypatch.setattr(psutil_known, "MAX_FETCHERS", 2)
+    documents = [
+        {"timestamp": 1769932800, "cpu": {"per_core_usage": [5.0] * cores}} for cores in (1, 2, 3, 1)
+    ]
+    known = []
+    for document in documents:
+        FORGET["statusmonitor"]()
+        for _ in range(3):
+            decoded("statusmonitor", document)
+        known.append(is_known("statusmonitor", json.dumps(document).encode()))
+
+    assert known == [True, True, False, True]
 
 
 @given(st.from_regex(_TIME, fullmatch=True))

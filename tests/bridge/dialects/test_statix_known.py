@@ -186,6 +186,26 @@ def test_hosts_that_are_called_alike_are_told_apart() -> None:
     assert dict(report.groups[0].group)["instance"] == "another"
 
 
+@pytest.mark.parametrize("path", [("details", "network", "primary_interface"), ("details", "system")])
+@pytest.mark.parametrize("value", [5, [], {}, True, "10.9.8.7"])
+def test_what_was_null_is_not_taken_for_what_another_host_sends_there(
+    path: tuple[str, ...], value: object
+) -> None:
+    """One decoder may serve both."""
+    with_object, with_null = (copy.deepcopy({**FULL, "hostname": name}) for name in ("one", "other"))
+    changed(with_object, path, {"name": "eth0"} if path[-1] == "primary_interface" else {"os": "Linux"})
+    changed(with_null, path, None)
+    known_after(with_object)
+    known_after(with_null)
+    later = copy.deepcopy(with_null)
+    changed(later, path, value)
+    known = statix._known.find(compact(later))
+
+    assert known is not None
+    assert known.report_of(compact(with_null), RECEIVED_MS) is not None
+    assert known.report_of(compact(later), RECEIVED_MS) is None
+
+
 def test_the_host_heard_of_first_is_forgotten_if_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statix_known, "MAX_KNOWN", 2)
     bodies = [compact({**FULL, "hostname": name}) for name in "abc"]

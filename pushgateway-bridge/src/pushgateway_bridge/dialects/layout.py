@@ -22,6 +22,7 @@ again: beyond these, bodies are read in the general way."""
 LARGEST_EXACT: Final = 2.0**53 - 1
 """Up to here a whole number is the same as a float, and no larger one becomes the same."""
 MAX_TEXT: Final = 256
+"""Longest text of a known agent, in characters: none has more than 1 024 bytes."""
 
 _Number = Annotated[float, msgspec.Meta(ge=0, le=LARGEST_EXACT)]
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]

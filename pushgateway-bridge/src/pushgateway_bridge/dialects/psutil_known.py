@@ -42,6 +42,15 @@ def _split(path: str) -> tuple[str | int, ...]:
     return tuple([int(name) if name.isdigit() else name for name in path.split(".")])
 
 
+MAX_VALUES: Final = 256
+"""Whoever can have more is to read these in the general way: of some thousand, the function takes a quarter of a
+second to make."""
+MAX_FETCHERS: Final = 1024
+"""The same once there are so many functions: no pusher may have us make them again and again."""
+
+Fetch = Callable[[Any, tuple[Any, ...], list[float]], list[float] | None]
+
+
 class Formula(NamedTuple):
     """A Python expression of numbers: *text*, with ``{}`` for each of them, and the *paths* where these are."""
 
@@ -77,8 +86,16 @@ class Fields:
             value = value[name] if isinstance(name, int) else getattr(value, name)
         return value
 
+    def has(self, path: str) -> bool:
+        """Whether anything is at *path*, null included."""
+        try:
+            self.get(path)
+        except AttributeError:
+            return False
+        return True
+
     def is_sent(self, path: str) -> bool:
-        """Whether a number or a text is at *path*."""
+        """Whether anything but null is at *path*."""
         value = self.get(path)
         return value is not None and value is not UNSET
 
@@ -141,21 +158,20 @@ class Fields:
 
 
 class AlikeBodies:
-    """Reads bodies that are like the one whose *fields* were found."""
+    """Reads bodies that are like one that was read."""
 
-    __slots__ = ("_constants", "_decode", "_fetch", "_same")
+    __slots__ = ("_constants", "_decode", "_fetch", "_same", "is_of_use")
 
     def __init__(
-        self, decoder: msgspec.json.Decoder[Any], fields: Fields, constants: list[float], body: bytes
+        self, decode: Callable[[bytes], Any], fetch: Fetch, same: tuple[Any, ...], constants: list[float]
     ) -> None:
-        """*decoder* is that of the layout of *body*."""
-        # What is not there or null cannot be anything else in a body that the decoder takes.
-        same = tuple([path for path in fields.same if fields.is_sent(path)])
-        self._decode = decoder.decode
-        self._fetch = _fetcher(tuple(fields.values), same, tuple(fields.wrong), tuple(fields.lengths.items()))
-        written = Fields(decoder.decode(body))
-        self._same = tuple([_kept(written.get(path)) for path in same])
+        """*same* is what must be the same, *constants* are the values that come of it."""
+        self._decode = decode
+        self._fetch = fetch
+        self._same = same
         self._constants = constants
+        self.is_of_use = False
+        """Whether there was a push like it: for those who take it to say."""
 
     def read(self, body: bytes) -> tuple[Any, list[float]] | None:
         """*body* as it is laid out, and the values of its series; ``None`` if it is not alike."""
@@ -175,9 +191,15 @@ def make_alike(layouts: Layouts, body: bytes, fields: Fields, values: list[float
     decoder = layouts.decoder_of(body)
     if decoder is None:
         return None
+    written = Fields(decoder.decode(body))
+    # What is not there cannot be there in a body that the decoder takes. What is null may be something else.
+    same = tuple([path for path in fields.same if written.has(path)])
+    fetch = _fetcher(_Task(tuple(fields.values), same, tuple(fields.wrong), tuple(fields.lengths.items())))
+    if fetch is None:
+        return None
     at = fields.values.index(CONSTANTS)
     constants = values[at : len(values) - len(fields.values) + 1 + at]
-    alike = AlikeBodies(decoder, fields, constants, body)
+    alike = AlikeBodies(decoder.decode, fetch, tuple([_kept(written.get(path)) for path in same]), constants)
     read = alike.read(body)
     return None if read is None or read[1] != values else alike
 
@@ -216,30 +238,41 @@ class _Names:
         self.lines.append(f"[{', '.join([self._names[item] for item in items])}] = {self._names[path]}")
 
 
-Fetch = Callable[[Any, tuple[Any, ...], list[float]], list[float] | None]
+class _Task(NamedTuple):
+    """What a function is to fetch: the fields of Fields, *same* as far as it is there."""
+
+    values: tuple[Formula, ...]
+    same: tuple[str, ...]
+    wrong: tuple[Formula, ...]
+    lengths: tuple[tuple[str, int], ...]
 
 
-@lru_cache(maxsize=1024)
-def _fetcher(
-    values: tuple[Formula, ...],
-    same: tuple[str, ...],
-    wrong: tuple[Formula, ...],
-    lengths: tuple[tuple[str, int], ...],
-) -> Fetch:
-    """Gives the *values* of a document, if what must be the *same* is what it is given; ``None`` if it is not alike.
+_fetchers: dict[_Task, Fetch] = {}
+
+
+def _fetcher(task: _Task) -> Fetch | None:
+    """Does *task*, with one function for all that have the same; ``None`` if there are MAX_FETCHERS others."""
+    fetch = _fetchers.get(task)
+    if fetch is None and len(_fetchers) < MAX_FETCHERS:
+        fetch = _fetchers[task] = _make_fetcher(task)
+    return fetch
+
+
+def _make_fetcher(task: _Task) -> Fetch:
+    """Gives the values of a document, if what must be the same is what it is given; ``None`` if it is not alike.
 
     Written out as a function of its own, as a person would write it for this one kind of document: loops over a few
     places each take longer than all the rest, at every report.
     """
-    names = _Names(dict(lengths))
+    names = _Names(dict(task.lengths))
 
     def written(formula: Formula) -> str:
         return formula.text.format(*[names.of(path) for path in formula.paths])
 
-    checks = [written(formula) for formula in wrong]
-    if same:
-        checks.append(f"({''.join([f'{names.of(path)}, ' for path in same])}) != same")
-    result = ", ".join([written(formula) for formula in values])
+    checks = [written(formula) for formula in task.wrong]
+    if task.same:
+        checks.append(f"({''.join([f'{names.of(path)}, ' for path in task.same])}) != same")
+    result = ", ".join([written(formula) for formula in task.values])
     lines = ["def fetch(document, same, constants):", *[f" {line}" for line in names.lines]]
     if checks:
         lines.append(f" if {' or '.join(checks)}: return None")

@@ -7,10 +7,11 @@ send are here, also those that are only shown again; a document with others in i
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
+from pushgateway_bridge.dialects.layout import MAX_TEXT
 from pushgateway_bridge.dialects.psutil_host import (
     UNSET,
     DiskIo,
@@ -19,9 +20,6 @@ from pushgateway_bridge.dialects.psutil_host import (
     NetworkIo,
     Number,
 )
-
-MAX_TEXT: Final = 256
-"""Longest text, in characters: none has more than 1 024 bytes."""
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)] | msgspec.UnsetType | None
 """A text that need not be there; a longer one is left out."""

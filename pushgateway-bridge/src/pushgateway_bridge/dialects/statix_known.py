@@ -50,7 +50,7 @@ _LAYOUTS: Final = Layouts(
 class KnownPush:
     """What was found in a push of which nothing was left out."""
 
-    __slots__ = ("_alike", "_group", "_more", "_quotes", "_replaced", "_uptime", "is_of_use", "shape")
+    __slots__ = ("_alike", "_group", "_more", "_quotes", "_replaced", "_uptime", "shape")
 
     def __init__(
         self,
@@ -74,8 +74,11 @@ class KnownPush:
         """Objects with addresses, as they are written and as they are shown."""
         self._more = more
         """Fields that an entry has and the push has not."""
-        self.is_of_use = False
+
+    @property
+    def is_of_use(self) -> bool:
         """Whether there was a push like it."""
+        return self._alike.is_of_use
 
     def report_of(self, body: bytes, received_ms: int) -> Report | None:
         """The report in *body*; ``None`` if it is not alike, or cannot be shown as it is sent."""
@@ -97,7 +100,7 @@ class KnownPush:
             body = body.replace(sent, shown)
         if self._more:
             body = b"{%b%b" % (self._more, body[1:])
-        self.is_of_use = True
+        self._alike.is_of_use = True
         return Report((GroupReport(self._group, self.shape, values, timestamp_ms),), accepted=1, entry=body)
 
 

@@ -49,6 +49,7 @@ from pushgateway_bridge.dialects.psutil_host import (
 from pushgateway_bridge.dialects.psutil_known import (
     CONSTANTS,
     DISK_IO_FIELDS,
+    MAX_VALUES,
     NETWORK_IO_FIELDS,
     AlikeBodies,
     Fields,
@@ -115,7 +116,7 @@ _decoder = msgspec.json.Decoder(_Sample)
 class _Agent:
     """What is the same at every push of an agent: its push group, who it is, and the series that it sent last."""
 
-    __slots__ = ("group", "info", "known", "known_is_of_use", "shape", "unusual")
+    __slots__ = ("group", "info", "known", "shape", "unusual")
 
     def __init__(self, group: PushGroup, info: OneSeries) -> None:
         self.group = group
@@ -123,8 +124,6 @@ class _Agent:
         self.shape: Shape = ()
         self.known: AlikeBodies | None = None
         """What is known of bodies with that shape."""
-        self.known_is_of_use = True
-        """Whether there was a body like the one that is known."""
         self.unusual: Shape = ()
         """The last of which nothing of use could be known."""
 
@@ -146,7 +145,7 @@ def decode(body: bytes, context: PushContext) -> Report:
     if agent.known is not None and context.limits.max_nesting >= MAX_NESTING:
         read = agent.known.read(body)
         if read is not None and (timestamp_ms := unix_ms(read[0].timestamp)) is not None:
-            agent.known_is_of_use = True
+            agent.known.is_of_use = True
             return Report((GroupReport(agent.group, agent.shape, read[1], timestamp_ms),), accepted=1)
     sample, skipped = _read(body, context.limits.max_nesting)
     timestamp = None if sample.timestamp is UNSET else sample.timestamp
@@ -172,12 +171,12 @@ def _note(agent: _Agent, body: bytes, sample: _Sample, found: Readings) -> None:
     """Remember what was found in *body*, and how, for the next one of this *agent*."""
     last, agent.shape = agent.shape, found.shape_like(agent.shape)
     if agent.shape is not last:
-        agent.known, agent.known_is_of_use = None, True
+        agent.known = None
     elif last is not agent.unusual and not found.skipped:
-        agent.known = _make_known(body, sample, found.values) if agent.known_is_of_use else None
+        is_new = agent.known is None or agent.known.is_of_use
+        agent.known = _make_known(body, sample, found.values) if is_new else None
         if agent.known is None:  # it cannot be, or it was and the next one was not like it
             agent.unusual = last
-        agent.known_is_of_use = False
 
 
 def _read(body: bytes, max_nesting: int) -> tuple[_Sample, int]:
@@ -271,6 +270,8 @@ _LAYOUTS: Final = Layouts(
 
 def _make_known(body: bytes, sample: _Sample, values: list[float]) -> AlikeBodies | None:
     """What is known of *body*, which is a *sample* that gave *values*; ``None`` if it would not give them again."""
+    if len(values) > MAX_VALUES:
+        return None
     fields = Fields(sample)
     if fields.is_there("cpu"):
         _find_cpu(fields)
